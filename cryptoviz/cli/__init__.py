@@ -1,0 +1,76 @@
+"""The command line: `cryptoviz COMMAND`; each command is a module of its own, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from cryptoviz.errors import UserError
+
+COMMANDS = {
+    "up": "start the whole pipeline, on the live sources or with --demo on a simulated market",
+    "replay": "push recorded candles or ticks through a pipeline of its own",
+    "produce": "poll the sources and publish their quotes",
+    "process": "run one Faust worker",
+    "sink": "copy the topics into ClickHouse",
+    "topics": "create the topics that are missing",
+    "migrate": "bring the ClickHouse tables up to date",
+    "status": "say how the running pipeline is doing",
+    "watch": "show prices, forecasts and signals as they arrive",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"cryptoviz.cli.{cmd_name}"), cmd_name)
+        command.help = command.help or COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="cryptoviz")
+@click.pass_context
+def cryptoviz(ctx: click.Context, debug: bool) -> None:
+    """Crypto prices through Kafka, Faust and ClickHouse, with forecasts filed in advance."""
+    ctx.obj = debug
+
+
+def main() -> None:
+    """Run the command line; exit codes: 0 done, 1 failed, 2 wrong usage."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code: Any = cryptoviz(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.UsageError as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        code = 1
+    except UserError as error:
+        click.echo(f"cryptoviz: {error}", err=True)
+        code = _traceback_if(debug)
+    except Exception as error:
+        click.echo(f"cryptoviz: {type(error).__name__}: {error} (run with --debug for details)", err=True)
+        code = _traceback_if(debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _traceback_if(debug: bool) -> int:
+    if debug:
+        logging.getLogger("cryptoviz").exception("the error above, in full")
+    return 1

@@ -1,0 +1,100 @@
+"""Kafka clients as this project uses them: librdkafka's options, and a writer that knows what has arrived."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from cryptoviz.errors import Retryable
+from cryptoviz.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+
+
+def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
+    """The options every client shares."""
+    return {"bootstrap.servers": settings.kafka, "client.id": client_id, "log_level": 4}
+
+
+def producer_config(settings: Settings, client_id: str) -> dict[str, Any]:
+    """An idempotent producer that waits for all replicas and never gives a message up by time."""
+    return client_config(settings, client_id) | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.timeout.ms": 0,
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": MAX_MESSAGE_BYTES,
+        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 512 * 1024,
+        "reconnect.backoff.max.ms": 2000,
+    }
+
+
+def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str, Any]:
+    """A consumer that commits by hand and starts a new group at the beginning of the log."""
+    return client_config(settings, client_id) | {
+        "group.id": group,
+        "group.instance.id": client_id,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 3_000,
+        "isolation.level": "read_committed",
+        "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+        "reconnect.backoff.max.ms": 2000,
+    }
+
+
+class Writer:
+    """A producer that counts what is on its way and says when all of it has arrived.
+
+    `pending` is the number of messages handed over and not yet acknowledged by the broker. A message the broker
+    refuses for good is remembered and raised by the next `check`, `flush` or `send`.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._producer = Producer(dict(config), logger=logger)
+        self._failure: KafkaError | None = None
+        self.pending = 0
+
+    def send(
+        self, topic: str, partition: int, value: bytes, key: bytes | None = None,
+        headers: list[tuple[str, str | bytes | None]] | None = None,
+    ) -> None:  # fmt: skip
+        """Hand one message over; raises `Retryable` when the queue is full, `KafkaException` after a refusal."""
+        self.check()
+        try:
+            self._producer.produce(topic, value, key, partition, on_delivery=self._delivered, headers=headers)
+        except BufferError as error:
+            self._producer.poll(0)
+            raise Retryable("Kafka's send queue is full") from error
+        self.pending += 1
+
+    def poll(self) -> None:
+        """Serve delivery reports without waiting."""
+        self._producer.poll(0)
+
+    def check(self) -> None:
+        """Raise `KafkaException` if the broker has refused a message for good."""
+        if self._failure is not None:
+            raise KafkaException(self._failure)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything has arrived, at most `timeout_s`; whether it has."""
+        deadline = time.monotonic() + timeout_s
+        while self.pending and time.monotonic() < deadline:
+            self._producer.poll(min(0.1, timeout_s))
+            self.check()
+        return self.pending == 0
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        self.pending -= 1
+        if error is not None:
+            self._failure = error
