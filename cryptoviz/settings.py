@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse HTTP address")
     clickhouse_user: str = Field("cryptoviz", description="ClickHouse user that writes")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password; the embedded stack makes its own")
+    clickhouse_grafana_password: SecretStr = Field(
+        SecretStr(""), description="Password `cryptoviz migrate` gives the reader grafana on a ClickHouse server"
+    )
+    clickhouse_analyst_password: SecretStr = Field(
+        SecretStr(""), description="Password `cryptoviz migrate` gives the reader analyst on a ClickHouse server"
+    )
     clickhouse_database: str = Field("crypto", pattern=r"^[a-z_][a-z0-9_]*$", description="ClickHouse database")
 
     # Ports of the embedded stack, all on `host`
