@@ -1,0 +1,15 @@
+"""The registry of models: a new one is a file of its own and one line here."""
+
+from __future__ import annotations
+
+from processors.models.base import Model
+from processors.models.momentum import MOMENTUM
+from processors.models.moving_average import MA_LONG, MA_SHORT
+from processors.models.trend import TREND
+
+MODELS: tuple[Model, ...] = (
+    MA_SHORT,
+    MA_LONG,
+    TREND,
+    MOMENTUM,
+)

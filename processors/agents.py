@@ -1,0 +1,127 @@
+"""What the two agents do with a batch of messages: compute, publish, wait until it is delivered. No Faust in here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from cryptoviz.errors import Invalid
+from cryptoviz.messages import NormalizedQuotes, encode
+from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
+from processors import metrics
+from processors.engine import Engine, Output
+from processors.normalise import Normaliser, Position, dead_letter, first_problem
+from processors.outbox import Outbox
+from processors.recovery import LogReader, recover
+from processors.rules import Rules
+from processors.snapshot import dump
+
+logger = logging.getLogger(__name__)
+
+Received = tuple[Position, bytes | None]
+_MESSAGE: TypeAdapter[NormalizedQuotes] = TypeAdapter(NormalizedQuotes)
+
+
+class Normalising:
+    """quotes.raw to quotes.normalized; what cannot be used goes to the dead letters."""
+
+    def __init__(self, normaliser: Normaliser, outbox: Outbox) -> None:
+        self._normaliser = normaliser
+        self._outbox = outbox
+
+    async def batch(self, received: Iterable[Received]) -> None:
+        """Normalise these messages; on return every output is with the broker."""
+        for position, value in received:
+            message, dead = self._normaliser.normalise(value, position)
+            for letter in dead:
+                metrics.REJECTED.labels(letter["source"], letter["reason"]).inc()
+                await self._outbox.send(RAW.dead.name, position.partition, encode(letter))
+            if message is not None:
+                metrics.QUOTES.labels(message["source"]).inc(len(message["quotes"]))
+                await self._outbox.send(NORMALIZED.name, position.partition, encode(message))
+        await self._outbox.delivered()
+
+
+class Analysing:
+    """quotes.normalized to bars, statistics, predictions and signals, with the state of each partition."""
+
+    def __init__(
+        self, assets: dict[int, Sequence[str]], rules: Rules, outbox: Outbox, reader: LogReader, worker_id: str
+    ) -> None:
+        self._assets = assets
+        self._rules = rules
+        self._outbox = outbox
+        self._reader = reader
+        self._key = worker_id.encode()
+        self._engines: dict[int, Engine] = {}
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        """Drop the state of partitions that another worker may have now; it is read back when they return."""
+        for partition in partitions:
+            self._engines.pop(partition, None)
+
+    async def batch(self, received: Iterable[Received]) -> None:
+        """Apply these messages; on return every output and the state that includes them are with the broker."""
+        touched: dict[int, Engine] = {}
+        for position, value in received:
+            engine = await self._engine(position.partition)
+            if position.offset > engine.offset:
+                await self._catch_up(engine, position)
+                await self._apply(engine, position, value)
+            touched[position.partition] = engine
+        await self._outbox.delivered()
+        for partition, engine in touched.items():
+            await self._outbox.send(STATE.name, partition, dump(engine), self._key)
+        await self._outbox.delivered()
+
+    async def _engine(self, partition: int) -> Engine:
+        engine = self._engines.get(partition)
+        if engine is None:
+            assets = self._assets[partition]
+            engine = await asyncio.to_thread(recover, self._reader, partition, assets, self._rules)
+            self._engines[partition] = engine
+        return engine
+
+    async def _catch_up(self, engine: Engine, position: Position) -> None:
+        """Read what lies between the state and this message, so that nothing depends on where reading was resumed."""
+        start, partition = engine.offset + 1, position.partition
+        if position.offset == start:
+            return
+        low, _ = await asyncio.to_thread(self._reader.bounds, NORMALIZED.name, partition)
+        if low > start:
+            logger.warning("partition %d: offsets %d to %d are past retention", partition, start, low - 1)
+        logger.info("partition %d: reading offsets %d to %d again", partition, max(low, start), position.offset - 1)
+        missing = self._reader.read(NORMALIZED.name, partition, max(low, start), position.offset)
+        for message in missing:
+            offset, (_, timestamp) = message.offset() or 0, message.timestamp()
+            await self._apply(engine, Position(NORMALIZED.name, partition, offset, timestamp), message.value())
+
+    async def _apply(self, engine: Engine, position: Position, value: bytes | None) -> None:
+        started = time.perf_counter()
+        try:
+            message = _MESSAGE.validate_json(value or b"")
+        except ValidationError as error:
+            engine.offset = position.offset
+            await self._set_aside(position, value or b"", Invalid("wrong_schema", first_problem(error)))
+            return
+        out = engine.apply(message, position.offset)
+        if any(topic == PREDICTIONS.name for topic, _, _ in out):
+            metrics.FORECAST_SECONDS.observe(time.perf_counter() - started)
+        await self._publish(position.partition, out)
+        metrics.counted(engine.counts)
+        engine.counts.clear()
+        await asyncio.sleep(0)  # the group's heartbeats run in this loop too
+
+    async def _set_aside(self, position: Position, value: bytes, error: Invalid) -> None:
+        metrics.REJECTED.labels("", error.reason).inc()
+        letter = dead_letter(value, error, position)
+        await self._outbox.send(NORMALIZED.dead.name, position.partition, encode(letter))
+
+    async def _publish(self, partition: int, out: Sequence[Output]) -> None:
+        for topic, asset, message in out:
+            metrics.RESULTS.labels(topic).inc()
+            await self._outbox.send(topic, partition, encode(message), asset.encode())

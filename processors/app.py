@@ -1,0 +1,125 @@
+"""The Faust app: two agents over raw bytes, at least once, fail-stop. Everything they compute is in `agents`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from cryptoviz.assets import AssetRegistry
+from cryptoviz.kafka import Writer, client_config, producer_config
+from cryptoviz.partitions import partition_of
+from cryptoviz.settings import Settings
+from cryptoviz.topics import NORMALIZED, RAW
+from processors.agents import Analysing, Normalising, Received
+from processors.normalise import Normaliser, Position
+from processors.outbox import Outbox
+from processors.recovery import LogReader
+from processors.rules import Rules
+
+logger = logging.getLogger(__name__)
+
+APP_ID = "cryptoviz-worker"
+BATCH_MESSAGES = 50
+BATCH_WITHIN_S = 0.02
+EXIT_FAILED = 70
+BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
+
+
+class App(faust.App):
+    """Faust's app, but an agent that fails ends the process: going on would pass over what is not acknowledged."""
+
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        logger.critical("agent %s failed; the worker ends and starts again from what is stored", agent, exc_info=exc)
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(EXIT_FAILED)
+
+
+def build(settings: Settings) -> App:
+    """The app with its agents, ready to be run by a Faust worker."""
+    app = App(
+        APP_ID,
+        broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
+        store="memory://",
+        datadir=str(settings.home / "faust" / settings.worker_id),
+        consumer_group_instance_id=settings.worker_id,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        broker_commit_interval=0.5,
+        stream_buffer_maxsize=65536,
+        cython_optimizations=True,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        web_host=settings.host,
+        web_bind=settings.host,
+        web_port=settings.worker_port,
+        worker_redirect_stdouts=False,
+    )
+    registry = AssetRegistry().select(settings.assets)
+    normalising = Normalising(
+        Normaliser(registry, settings.partitions, settings.bar_seconds), _outbox(settings, "normalise")
+    )
+    analysing = Analysing(
+        _homes(registry, settings.partitions),
+        Rules.of(settings),
+        _outbox(settings, "analyse"),
+        LogReader(client_config(settings, f"{settings.worker_id}-reader") | {"group.id": f"{APP_ID}-reader"}),
+        settings.worker_id,
+    )
+    _add_agents(app, normalising, analysing)
+    _add_pages(app)
+    return app
+
+
+def _outbox(settings: Settings, name: str) -> Outbox:
+    return Outbox(Writer(producer_config(settings, f"{settings.worker_id}-{name}")))
+
+
+def _homes(registry: AssetRegistry, partitions: int) -> dict[int, Sequence[str]]:
+    homes: dict[int, list[str]] = {partition: [] for partition in range(partitions)}
+    for ticker in registry.by_ticker:
+        homes[partition_of(ticker, partitions)].append(ticker)
+    return dict(homes)
+
+
+def _add_agents(app: App, normalising: Normalising, analysing: Analysing) -> None:
+    async def normalise(stream: Any) -> None:
+        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
+            await normalising.batch(map(_received, events))
+            await _acknowledge(stream, events)
+
+    async def analyse(stream: Any) -> None:
+        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
+            await analysing.batch(map(_received, events))
+            await _acknowledge(stream, events)
+
+    async def forget(_: Any, revoked: Any, **__: Any) -> None:
+        analysing.forget(place.partition for place in revoked if place.topic == NORMALIZED.name)
+
+    app.agent(app.topic(RAW.name, **BYTES), name="normalise")(normalise)
+    app.agent(app.topic(NORMALIZED.name, **BYTES), name="analyse")(analyse)
+    signal: Any = app.on_partitions_revoked
+    signal.connect(forget, weak=False)
+
+
+def _received(event: Any) -> Received:
+    message = event.message
+    position = Position(message.topic, message.partition, message.offset, int(message.timestamp * 1000))
+    return position, message.value
+
+
+async def _acknowledge(stream: Any, events: Sequence[Any]) -> None:
+    for event in events:
+        await stream.ack(event)
+
+
+def _add_pages(app: App) -> None:
+    @app.page("/metrics")
+    async def metrics(view: Any, request: Any) -> Any:
+        return view.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST)

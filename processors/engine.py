@@ -1,0 +1,148 @@
+"""One partition of the stream: quotes in, closed bars and everything made of them out, the same for the same log.
+
+Nothing here looks at a clock. A bar closes when its series' clock, the greatest received_at the log has shown, has
+passed its end by the grace; statistics, forecasts and signals follow from the bars closed so far, in the order of
+their ends, so that no result can see a later bar.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
+from cryptoviz.settings import HOUR_S
+from cryptoviz.topics import BARS, PREDICTIONS, SIGNALS, STATS
+from processors.bars import ClosedBar, Item, Series
+from processors.forecasts import make_forecasts
+from processors.history import History
+from processors.median import Latest, median_price
+from processors.models import MODELS
+from processors.models.base import Model
+from processors.results import Moment, bar_message, prediction_messages, signal_messages, stats_messages
+from processors.rules import MS, STATS_WINDOWS_S, Rules
+from processors.statistics import window_stats
+
+Output = tuple[str, str, Any]
+"""(topic, asset, message)"""
+KEPT_MS = max(STATS_WINDOWS_S) * MS
+NEVER = -(72 * HOUR_S * MS)
+
+
+@dataclass(slots=True)
+class Track:
+    """All series of one source in this partition: they share a clock, so they close together."""
+
+    history: History
+    clock: int = NEVER
+    closed_until: int = NEVER
+    series: dict[str, Series] = field(default_factory=dict)
+
+
+class Engine:
+    """The state of one partition. `assets` are those that live in it; `offset` is the last log offset applied."""
+
+    def __init__(self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS) -> None:
+        self.rules = rules
+        self.models = models
+        self.offset = -1
+        self.raw_offset = -1
+        self.tracks: dict[str, Track] = {}
+        self.latest: dict[str, dict[str, Latest]] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(what, source) since the process started: late quotes, results made."""
+        self._rows = {asset: row for row, asset in enumerate(assets)}
+        self._intervals_kept = KEPT_MS // rules.interval_ms
+
+    def apply(self, message: NormalizedQuotes, offset: int) -> list[Output]:
+        """Take the next message of the log; one whose raw message was applied before changes nothing."""
+        self.offset = offset
+        if message["offset"] <= self.raw_offset:
+            return []
+        self.raw_offset = message["offset"]
+        origin = message["origin"]
+        # History that is being filled in makes bars; results begin at its last ones.
+        results_after = (message.get("backfill_until") or 0) - self.rules.forecast_ms if origin == "backfill" else 0
+        out: list[Output] = []
+        source = message["source"]
+        track = self.track(source)
+        for quote in message["quotes"]:
+            if quote["received_at"] > track.clock:
+                out.extend(self._advance(source, quote["received_at"], origin, results_after))
+            if quote["feeds"] and quote["asset"] in self._rows:
+                self._take(source, quote, message["poll_interval_s"], origin)
+        out.extend(self._advance(source, message["received_at"], origin, results_after))
+        return out
+
+    def track(self, source: str) -> Track:
+        """The series of a source, begun when it is first heard of."""
+        track = self.tracks.get(source)
+        if track is None:
+            history = History(len(self._rows), self._intervals_kept, self.rules.interval_ms)
+            track = self.tracks[source] = Track(history)
+        return track
+
+    def row(self, asset: str) -> int | None:
+        """The row of an asset in every history, None if it does not live in this partition."""
+        return self._rows.get(asset)
+
+    def _take(self, source: str, quote: NormalizedQuote, poll_interval_s: float, origin: Origin) -> None:
+        bridge_ms = self.rules.bridge_ms(poll_interval_s)
+        if not self._add(source, quote["asset"], Item.of_quote(quote, bridge_ms, origin)):
+            return
+        latest = self.latest.setdefault(quote["asset"], {})
+        latest[source] = Latest(quote["price"], quote["received_at"], quote["event_at"], poll_interval_s)
+        price = median_price(latest, quote["received_at"], self.rules.stale_ms)
+        if price is not None:
+            point = Item.of_price(quote["received_at"], price, bridge_ms, origin)
+            self._add(ALL, quote["asset"], point)
+
+    def _add(self, source: str, asset: str, item: Item) -> bool:
+        track = self.track(source)
+        if item.at < track.closed_until:
+            self.counts["late", source] += 1
+            return False
+        track.series.setdefault(asset, Series()).add(item, self.rules.interval_ms)
+        return True
+
+    def _advance(self, source: str, clock: int, origin: Origin, results_after: int) -> Iterator[Output]:
+        for name in (source, ALL):
+            track = self.track(name)
+            if clock > track.clock:
+                track.clock = clock
+                until = self.rules.closed_until(clock)
+                if until > track.closed_until:
+                    track.closed_until = until
+                    yield from self._close(name, track, origin, results_after)
+
+    def _close(self, source: str, track: Track, origin: Origin, results_after: int) -> Iterator[Output]:
+        ended: dict[int, list[tuple[str, ClosedBar]]] = {}
+        for asset, series in track.series.items():
+            for bar in series.close_until(track.closed_until, origin, self.rules):
+                ended.setdefault(bar.end, []).append((asset, bar))
+        for end in sorted(ended):
+            for asset, bar in ended[end]:
+                yield BARS.name, asset, bar_message(asset, source, bar)
+            due = [(asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms]
+            for asset, bar in due:
+                track.history.put(self._rows[asset], end, bar.close)
+            if due and end > results_after:
+                assets = tuple(sorted(asset for asset, _ in due))
+                yield from self._results(Moment(assets, source, end, origin), track.history)
+
+    def _results(self, moment: Moment, history: History) -> Iterator[Output]:
+        end = moment.at
+        rows = [self._rows[asset] for asset in moment.assets]
+        windows = [window_stats(history.until(end, window_s * MS)[rows]) for window_s in STATS_WINDOWS_S]
+        for stats in stats_messages(moment, windows, self.rules):
+            yield STATS.name, stats["asset"], stats
+        if end % self.rules.forecast_ms:
+            return
+        closes = history.until(end, self.rules.history_ms)[rows]
+        made = make_forecasts(closes, self.models, self.rules.hours, self.rules.params)
+        for prediction in prediction_messages(moment, made, self.models, self.rules):
+            yield PREDICTIONS.name, prediction["asset"], prediction
+        for signal in signal_messages(moment, made, self.models, self.rules):
+            yield SIGNALS.name, signal["asset"], signal

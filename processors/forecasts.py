@@ -1,0 +1,94 @@
+"""Forecasts of all models for many series and horizons at once, their consensus and confidences. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from processors.models.base import Floats, Mask, Model, ModelParams
+
+CONFIDENCE_POINTS = 20
+CONSENSUS = "consensus"
+CONSENSUS_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """What all models say, NaN where one has too few points; arrays are [models, horizons, series] unless said."""
+
+    points: np.ndarray
+    """[series] number of points."""
+    price: Floats
+    """[series] the current price."""
+    forecast: Floats
+    confidence: Floats
+    """Percent."""
+    consensus: Floats
+    """[horizons, series]; NaN without a member."""
+    consensus_confidence: Floats
+    """[horizons, series] weighted mean of the members' confidences."""
+    mean_confidence: Floats
+    """[horizons, series] plain mean of the members' confidences, which the signal looks at."""
+
+
+def trailing_run(closes: Floats) -> Mask:
+    """Which of closes[series, slots] (NaN where there is no bar) belong to the consecutive run at the end."""
+    run: Mask = np.logical_and.accumulate(~np.isnan(closes)[:, ::-1], axis=1)[:, ::-1]
+    return run
+
+
+def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, params: ModelParams) -> Forecasts:
+    """Forecasts from closes[series, slots], oldest first, NaN where there is no bar; `hours` is [horizons].
+
+    Only the consecutive bars that end in the last slot count. The number of slots is the history and must not
+    change from call to call: sums are taken over all of them, so that equal input gives equal bits.
+    """
+    mask = trailing_run(closes)
+    prices = np.ascontiguousarray(np.where(mask, closes, 0.0))
+    points, price = mask.sum(axis=-1), closes[:, -1]
+    horizons = hours[:, None]
+    shape = (len(hours), len(prices))
+    enough = np.stack([points >= model.needs(params) for model in models])[:, None, :]
+    said = [np.broadcast_to(model.forecast(prices, mask, horizons, params), shape) for model in models]
+    forecast = np.where(enough, np.stack(said), np.nan)
+    confidence = _confidence(forecast, price, _volatility(prices, mask))
+    weights = np.array([model.weight for model in models])
+    return Forecasts(
+        points=points,
+        price=price,
+        forecast=forecast,
+        confidence=confidence,
+        consensus=_weighted(forecast, weights),
+        consensus_confidence=_weighted(confidence, weights),
+        mean_confidence=_weighted(confidence, (weights > 0).astype(np.float64)),
+    )
+
+
+def _volatility(prices: Floats, mask: Mask) -> Floats:
+    """Population standard deviation over mean of the last 20 prices (fewer if there are fewer), in percent."""
+    last, valid = prices[:, -CONFIDENCE_POINTS:], mask[:, -CONFIDENCE_POINTS:]
+    count = np.maximum(valid.sum(axis=-1), 1)
+    change = np.where(valid, last - last[:, -1:], 0.0)
+    mean_change = change.sum(axis=-1) / count
+    mean = last[:, -1] + mean_change
+    squares = np.where(valid, change - mean_change[:, None], 0.0) ** 2
+    volatility: Floats = np.sqrt(squares.sum(axis=-1) / count) / mean * 100
+    return volatility
+
+
+def _confidence(forecast: Floats, price: Floats, volatility: Floats) -> Floats:
+    """`clip(max(0, 100 - |forecast - price| / price * 100) * (1 - volatility / 200), 0, 100)`."""
+    base = np.maximum(0.0, 100 - np.abs(forecast - price) / price * 100)
+    return np.clip(base * (1 - volatility / 200), 0.0, 100.0)
+
+
+def _weighted(values: Floats, weights: Floats) -> Floats:
+    """Mean over the first axis with weights renormalised over those that are not NaN; NaN where all are."""
+    there = ~np.isnan(values) & (weights > 0)[:, None, None]
+    shares = np.where(there, weights[:, None, None], 0.0)
+    total = shares.sum(axis=0)
+    # A sum in the models' order: reductions over a leading axis add row by row, whatever the number of series.
+    weighted = np.where(there, values, 0.0) * shares
+    mean: Floats = np.where(total > 0, weighted.sum(axis=0) / np.where(total > 0, total, 1.0), np.nan)
+    return mean

@@ -1,0 +1,42 @@
+"""What a model is: a pure function over many series at once, with the number of points it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """What a model may be told: length of a bar in seconds, and the windows in points."""
+
+    interval_s: int
+    short: int = 20
+    long: int = 50
+    momentum: int = 14
+
+
+@dataclass(frozen=True)
+class Model:
+    """A forecasting model.
+
+    `forecast(prices, mask, hours, params)` takes prices[series, points], oldest first, the current price in the last
+    column; mask[series, points], true where there is a point, the true ones forming one run that ends in the last
+    column (masked prices are 0); and hours, a scalar or an array that broadcasts against [series]. It returns
+    forecasts[..., series] in the unit of the prices. Series with fewer than `needs(params)` points are ignored: what
+    it returns for them does not matter. It must not change its arguments, and its answer for one series must not
+    depend on the others, nor on how many there are (sum along the last axis; no matrix products).
+    """
+
+    name: str
+    forecast: Callable[[Floats, Mask, Floats, ModelParams], Floats]
+    needs: Callable[[ModelParams], int]
+    weight: float = 0.0
+    """Weight in the consensus; 0 for a model that is not a member."""
+    version: str = "1"

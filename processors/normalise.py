@@ -1,0 +1,142 @@
+"""Raw messages to normalized ones: the schema and the registry checked again, what fails set aside. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from cryptoviz.assets import AssetRegistry
+from cryptoviz.errors import Invalid
+from cryptoviz.messages import DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
+from cryptoviz.partitions import partition_of
+
+FUTURE_MS = 5_000
+_RAW: TypeAdapter[RawQuotes] = TypeAdapter(RawQuotes)
+_QUOTE: TypeAdapter[Quote] = TypeAdapter(Quote)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the log a message lies, and the broker's time of it in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Checks raw messages against the registry, the number of partitions and the length of a bar."""
+
+    registry: AssetRegistry
+    partitions: int
+    interval_s: int
+
+    def normalise(self, value: bytes | None, at: Position) -> tuple[NormalizedQuotes | None, list[DeadLetter]]:
+        """The message with its good quotes (None if none of it can be read), and what was set aside with reasons."""
+        try:
+            raw, dead = self._decode(value or b"", at)
+        except Invalid as error:
+            return None, [dead_letter(value or b"", error, at)]
+        quotes = []
+        for item, quote in raw:
+            try:
+                quotes.append({**quote, "item": item, "feeds": self._check(raw.message, quote, at)})
+            except Invalid as error:
+                dead.append(dead_letter(encode(quote), error, at, item, raw.message["source"]))
+        place = {"topic": at.topic, "partition": at.partition, "offset": at.offset}
+        message: Any = {**raw.message, **place, "quotes": quotes}
+        return message, dead
+
+    def _decode(self, value: bytes, at: Position) -> tuple[_Raw, list[DeadLetter]]:
+        try:
+            message = _RAW.validate_json(value)
+        except ValidationError:
+            return self._decode_item_by_item(value, at)
+        self._check_interval(message)
+        return _Raw(message, list(enumerate(message["quotes"]))), []
+
+    def _decode_item_by_item(self, value: bytes, at: Position) -> tuple[_Raw, list[DeadLetter]]:
+        """The slow way, for a message of which at least one part is wrong: keep every part that is right."""
+        try:
+            parsed = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise Invalid("not_json", str(error)) from error
+        items = parsed.get("quotes") if isinstance(parsed, dict) else None
+        if not isinstance(items, list):
+            raise Invalid("wrong_schema", "an object with a list of quotes was expected")
+        try:
+            message = _RAW.validate_python(parsed | {"quotes": []})
+        except ValidationError as error:
+            raise Invalid("wrong_schema", first_problem(error)) from error
+        self._check_interval(message)
+        good, dead = [], []
+        for index, item in enumerate(items):
+            try:
+                good.append((index, _QUOTE.validate_python(item)))
+            except ValidationError as error:
+                invalid = Invalid("wrong_schema", first_problem(error))
+                dead.append(dead_letter(encode(item), invalid, at, index, message["source"]))
+        return _Raw(message, good), dead
+
+    def _check_interval(self, message: RawQuotes) -> None:
+        if message["interval_s"] != self.interval_s:
+            raise Invalid("wrong_interval", f"bars of {message['interval_s']} s, this home has {self.interval_s} s")
+
+    def _check(self, message: RawQuotes, quote: Quote, at: Position) -> bool:
+        """Whether the quote feeds bars; raises `Invalid` if it is not what it says."""
+        listing = self.registry.listing(message["source"], quote["symbol"])
+        if listing is None or listing.asset != quote["asset"]:
+            raise Invalid("unknown_symbol", f"{quote['symbol']} at {message['source']} as {quote['asset']}")
+        home = partition_of(quote["asset"], self.partitions)
+        if home != at.partition:
+            raise Invalid("wrong_partition", f"{quote['asset']} lives in {home}")
+        if quote["received_at"] > message["received_at"]:
+            raise Invalid("received_after_message", f"{quote['received_at']} > {message['received_at']}")
+        if max(quote["at"], quote["event_at"] or 0) > quote["received_at"] + FUTURE_MS:
+            raise Invalid("future", f"{max(quote['at'], quote['event_at'] or 0)} > {quote['received_at']}")
+        high, low = quote["high"], quote["low"]
+        if high is not None and low is not None and high < low:
+            raise Invalid("inconsistent_candle", f"high {high} < low {low}")
+        return listing.feeds
+
+
+@dataclass(frozen=True)
+class _Raw:
+    message: RawQuotes
+    items: list[tuple[int, Quote]]
+
+    def __iter__(self) -> Iterator[tuple[int, Quote]]:
+        return iter(self.items)
+
+
+def dead_letter(payload: bytes, error: Invalid, at: Position, item: int | None = None, source: str = "") -> DeadLetter:
+    """What is kept of a message, or of one item of it, that could not be used."""
+    try:
+        text, encoding = payload.decode(), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(payload).decode(), "base64"
+    return {
+        "topic": at.topic,
+        "partition": at.partition,
+        "offset": at.offset,
+        "item": item,
+        "source": source,
+        "reason": error.reason,
+        "detail": error.detail[:500],
+        "at": at.timestamp,
+        "encoding": encoding,  # type: ignore[typeddict-item]
+        "payload": text,
+    }
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where and what the first problem is, without the value."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -1,0 +1,41 @@
+"""What an agent publishes: bounded on its way out, and waited for before its input is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cryptoviz.errors import Retryable
+from cryptoviz.kafka import Writer
+
+MAX_PENDING = 20_000
+POLL_S = 0.002
+
+
+class Outbox:
+    """A writer inside an event loop: `send` waits while too much is on its way, `delivered` until nothing is."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
+        """Hand one message over, waiting for room."""
+        if self._writer.pending >= MAX_PENDING:
+            await self._until(lambda: self._writer.pending < MAX_PENDING // 2)
+        try:
+            self._writer.send(topic, partition, value, key)
+        except Retryable:
+            await self._until(lambda: self._writer.pending < MAX_PENDING // 2)
+            self._writer.send(topic, partition, value, key)
+
+    async def delivered(self) -> None:
+        """Wait until the broker has everything; raises `KafkaException` if it refused a message for good."""
+        await self._until(lambda: self._writer.pending == 0)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while True:
+            self._writer.poll()
+            self._writer.check()
+            if condition():
+                return
+            await asyncio.sleep(POLL_S)

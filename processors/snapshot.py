@@ -1,0 +1,76 @@
+"""The state of a partition as bytes and back, without the closes, which the topic of bars already holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from cryptoviz.messages import Bar
+from processors.bars import OpenBar, Rollup, Series
+from processors.engine import KEPT_MS, Engine
+from processors.median import Latest
+from processors.rules import MS, Rules
+
+VERSION = 1
+
+
+def dump(engine: Engine) -> bytes:
+    """Everything a worker needs to go on, but the histories; dataclasses are written field by field."""
+    state = {
+        "version": VERSION,
+        "interval_s": engine.rules.interval_s,
+        "offset": engine.offset,
+        "raw_offset": engine.raw_offset,
+        "latest": engine.latest,
+        "tracks": {
+            source: {"clock": track.clock, "closed_until": track.closed_until, "series": track.series}
+            for source, track in engine.tracks.items()
+        },
+    }
+    return orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS)
+
+
+def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
+    """The engine that `dump` wrote; raises `ValueError` if it was written by other rules of time or another version."""
+    state = orjson.loads(data)
+    if state["version"] != VERSION or state["interval_s"] != rules.interval_s:
+        raise ValueError(f"state of version {state['version']} and bars of {state['interval_s']} s")
+    engine = Engine(assets, rules)
+    engine.offset, engine.raw_offset = state["offset"], state["raw_offset"]
+    for asset, latest in state["latest"].items():
+        engine.latest[asset] = {source: Latest(**quote) for source, quote in latest.items()}
+    for source, kept in state["tracks"].items():
+        track = engine.track(source)
+        track.clock, track.closed_until = kept["clock"], kept["closed_until"]
+        track.series = {
+            asset: _series(series) for asset, series in kept["series"].items() if engine.row(asset) is not None
+        }
+    return engine
+
+
+def needs_bars_after(engine: Engine) -> int:
+    """The end, in ms, after which closed bars must be put back with `restore_bar`; bars before it are not looked at."""
+    return max(0, min((track.closed_until for track in engine.tracks.values()), default=0) - KEPT_MS)
+
+
+def restore_bar(engine: Engine, bar: Bar) -> None:
+    """Put a closed bar's close back; bars the state does not include yet are left for their second making."""
+    track = engine.tracks.get(bar["source"])
+    row = engine.row(bar["asset"])
+    if track is None or row is None or bar["interval_s"] != engine.rules.interval_s:
+        return
+    end = bar["start"] + bar["interval_s"] * MS
+    if track.closed_until - KEPT_MS < end <= track.closed_until:
+        track.history.put(row, end, bar["close"])
+
+
+def _series(kept: dict[str, Any]) -> Series:
+    return Series(
+        open={int(start): OpenBar(**bar) for start, bar in kept["open"].items()},
+        next_start=kept["next_start"],
+        close=kept["close"],
+        fill_until=kept["fill_until"],
+        rollups={int(length): Rollup(**rollup) for length, rollup in kept["rollups"].items()},
+    )

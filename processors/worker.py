@@ -1,0 +1,37 @@
+"""Running the Faust app as a process: event loop, logging, and the topics it needs."""
+
+from __future__ import annotations
+
+import logging
+
+import mode.loop
+
+mode.loop.use("uvloop")  # must come before Faust is imported
+
+import faust  # noqa: E402
+from confluent_kafka.admin import AdminClient  # noqa: E402
+
+from cryptoviz.errors import UserError  # noqa: E402
+from cryptoviz.kafka import client_config  # noqa: E402
+from cryptoviz.logs import configure_logging  # noqa: E402
+from cryptoviz.settings import Settings  # noqa: E402
+from cryptoviz.topics import TOPICS  # noqa: E402
+from processors.app import build  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Run one worker until SIGTERM; raises `UserError` if a topic is missing. Never returns normally."""
+    _require_topics(settings)
+    worker = faust.Worker(build(settings), loglevel=settings.log_level.upper(), redirect_stdouts=False, quiet=True)
+    configure_logging(settings.log_level)
+    worker.execute_from_commandline()
+
+
+def _require_topics(settings: Settings) -> None:
+    # A worker that subscribes to a topic that does not exist yet would never read it.
+    there = AdminClient(client_config(settings, settings.worker_id)).list_topics(timeout=30).topics
+    missing = [topic.name for topic in TOPICS if topic.name not in there]
+    if missing:
+        raise UserError(f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first")

@@ -1,0 +1,121 @@
+"""The formulas once more, written from their definitions with plain numpy, as the judge of what the product computes.
+
+Nothing of the product's own computation is imported here. Bars come as rows (start in ms, close) of one series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MODELS = ("ma_short", "ma_long", "trend", "momentum")
+WEIGHTS = {"ma_short": 0.3, "ma_long": 0.2, "trend": 0.3, "momentum": 0.2}
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the consensus and each model should say for one horizon."""
+
+    forecast: dict[str, float]
+    confidence: dict[str, float]
+    signal: str
+    ma_trend: str | None
+    mean_confidence: float | None
+
+
+def points_before(closes: Mapping[int, float], made_at: int, interval_ms: int, history_ms: int) -> list[float]:
+    """Closes of the consecutive bars that end at `made_at`, within the history, oldest first; closes by bar end."""
+    points: list[float] = []
+    end = made_at
+    while end > made_at - history_ms and end in closes:
+        points.append(closes[end])
+        end -= interval_ms
+    return points[::-1]
+
+
+def expected(points: Sequence[float], interval_ms: int, horizon_h: float) -> Expected:
+    """Forecasts, confidences and signal for `points`, with the default parameters."""
+    p = np.array(points, dtype=float)
+    forecast = _forecasts(p, interval_ms / HOUR_MS, horizon_h)
+    confidence = {model: _confidence(p, value) for model, value in forecast.items()}
+    members = list(forecast)
+    if not members:
+        return Expected({}, {}, "HOLD", None, None)
+    total = sum(WEIGHTS[model] for model in members)
+    consensus = sum(WEIGHTS[model] * forecast[model] for model in members) / total
+    consensus_confidence = sum(WEIGHTS[model] * confidence[model] for model in members) / total
+    mean_confidence = sum(confidence[model] for model in members) / len(members)
+    variation = (consensus - p[-1]) / p[-1] * 100
+    signal = "HOLD"
+    if mean_confidence > 60 and abs(variation) > 2:
+        signal = "BUY" if variation > 0 else "SELL"
+    return Expected(
+        forecast | {"consensus": consensus},
+        confidence | {"consensus": consensus_confidence},
+        signal,
+        _ma_trend(forecast),
+        mean_confidence,
+    )
+
+
+def _forecasts(p: np.ndarray, step_h: float, horizon_h: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    n = len(p)
+    if n >= 20:
+        found["ma_short"] = float(np.mean(p[-20:]))
+    if n >= 50:
+        found["ma_long"] = float(np.mean(p[-50:]))
+    if n >= 10:
+        hours = (np.arange(n) - (n - 1)) * step_h
+        design = np.vstack([hours, np.ones(n)]).T
+        slope, intercept = np.linalg.lstsq(design, p, rcond=None)[0]
+        found["trend"] = float(slope * horizon_h + intercept)
+    if n >= 14 + 10:
+        found["momentum"] = float(p[-1] + np.mean([p[i] - p[i - 14] for i in range(n - 10, n)]) * horizon_h)
+    return found
+
+
+def _confidence(p: np.ndarray, forecast: float) -> float:
+    base = max(0.0, 100 - abs(forecast - p[-1]) / p[-1] * 100)
+    volatility = float(np.std(p[-20:]) / np.mean(p[-20:]) * 100)
+    return float(np.clip(base * (1 - volatility / 200), 0, 100))
+
+
+def _ma_trend(forecast: Mapping[str, float]) -> str | None:
+    if "ma_short" not in forecast or "ma_long" not in forecast:
+        return None
+    short, long = forecast["ma_short"], forecast["ma_long"]
+    if abs(short - long) <= 1e-12 * long:
+        return "neutral"
+    return "bullish" if short > long else "bearish"
+
+
+def expected_stats(closes: Mapping[int, float], at: int, window_ms: int) -> dict[str, float]:
+    """Statistics over the closes (by bar end) with end in (at - window, at]."""
+    x = np.array([closes[end] for end in sorted(closes) if at - window_ms < end <= at])
+    return {
+        "points": len(x),
+        "min": float(x.min()),
+        "max": float(x.max()),
+        "mean": float(x.mean()),
+        "std": float(x.std()),
+        "variation": float((x[-1] / x[0] - 1) * 100),
+        "volatility": float(x.std() / x.mean() * 100),
+    }
+
+
+def same_price(actual: float | None, wanted: float | None) -> bool:
+    """Equal to 1e-9, relative; both may be missing."""
+    if actual is None or wanted is None:
+        return actual is wanted
+    return abs(actual - wanted) <= 1e-9 * abs(wanted)
+
+
+def same_percent(actual: float | None, wanted: float | None) -> bool:
+    """Equal to 1e-9 * max(1, |value|); both may be missing."""
+    if actual is None or wanted is None:
+        return actual is wanted
+    return abs(actual - wanted) <= 1e-9 * max(1.0, abs(wanted))

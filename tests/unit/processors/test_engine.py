@@ -1,0 +1,219 @@
+"""The engine: how bars close, what follows from them, and that nothing depends on where messages are cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from independent import expected, points_before, same_price
+from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
+
+from cryptoviz.messages import NormalizedQuotes
+from processors.engine import Engine
+from processors.rules import Rules
+from processors.snapshot import dump, load, needs_bars_after, restore_bar
+
+RULES = Rules()
+ASSETS = ("BTC", "USDT")
+GRACE = RULES.grace_ms
+
+
+def _run(messages: list[NormalizedQuotes], engine: Engine | None = None) -> list[Any]:
+    engine = engine or Engine(ASSETS, RULES)
+    return [out for offset, entry in enumerate(messages) for out in engine.apply(entry, offset)]
+
+
+def _bars(out: list[Any], source: str = "binance", interval_s: int = 60) -> list[Any]:
+    return [m for topic, _, m in out if topic == "bars" and m["source"] == source and m["interval_s"] == interval_s]
+
+
+def test_a_bar_closes_when_the_clock_passes_its_end_by_the_grace_and_by_nothing_else() -> None:
+    engine = Engine(ASSETS, RULES)
+    first = message([quote(at=T0 + 5_000, price=10), quote(at=T0 + 40_000, price=12)], offset=0)
+    assert _bars(engine.apply(first, 0)) == []
+    assert _bars(engine.apply(heartbeat(T0 + MINUTE + GRACE - 1, offset=1), 1)) == []
+    [bar] = _bars(engine.apply(heartbeat(T0 + MINUTE + GRACE, offset=2), 2))
+    assert (bar["start"], bar["open"], bar["high"], bar["low"], bar["close"], bar["quotes"]) == (T0, 10, 12, 10, 12, 2)
+    assert bar["id"] == f"BTC/binance/60/{T0}"
+
+
+def test_open_and_close_go_by_time_and_equal_times_by_the_order_of_the_log() -> None:
+    late = T0 + 50_000
+    quotes = [
+        quote(at=T0 + 30_000, price=3, received_at=late), quote(at=T0 + 10_000, price=1, received_at=late),
+        quote(at=T0 + 30_000, price=4, received_at=late), quote(at=T0 + 20_000, price=2, received_at=late),
+    ]  # fmt: skip
+    [bar] = _bars(_run([message(quotes, offset=0), heartbeat(T0 + 2 * MINUTE, offset=1)]))[:1]
+    assert (bar["open"], bar["close"], bar["high"], bar["low"]) == (1, 4, 4, 1)
+
+
+def test_a_candle_gives_its_open_high_low_and_volume() -> None:
+    candle = quote(at=T0 + MINUTE - 1, price=11, open=10, high=13, low=9, volume=5.5)
+    [bar] = _bars(_run([message([candle], offset=0), heartbeat(T0 + 2 * MINUTE, offset=1)]))[:1]
+    assert (bar["open"], bar["high"], bar["low"], bar["close"], bar["volume"]) == (10, 13, 9, 11, 5.5)
+
+
+def test_volume_stays_null_where_no_quote_has_one() -> None:
+    [bar] = _bars(_run([message([quote()], offset=0), heartbeat(T0 + 2 * MINUTE, offset=1)]))[:1]
+    assert bar["volume"] is None
+
+
+def test_an_empty_bar_is_filled_until_the_gap_is_too_long_and_the_series_starts_anew() -> None:
+    out = _run([
+        message([quote(at=T0 + 1_000, price=10)], offset=0),
+        heartbeat(T0 + 45 * MINUTE, offset=1),
+        message([quote(at=T0 + 50 * MINUTE, price=20)], offset=2),
+        heartbeat(T0 + 52 * MINUTE, offset=3),
+    ])  # fmt: skip
+    bars = _bars(out)
+    filled = [bar for bar in bars if bar["quotes"] == 0]
+    assert [bar["start"] for bar in filled] == [T0 + n * MINUTE for n in range(1, 30)]
+    assert all(bar["close"] == 10 and bar["open"] == 10 for bar in filled)
+    assert bars[30]["start"] == T0 + 50 * MINUTE
+
+
+def test_a_slow_source_is_filled_for_three_of_its_intervals() -> None:
+    slow = {"poll_interval_s": 3600.0}
+    out = _run([message([quote(at=T0)], offset=0, **slow), heartbeat(T0 + 300 * MINUTE, offset=1, **slow)])
+    assert len(_bars(out)) == 180
+
+
+def test_a_late_quote_changes_nothing_but_the_count() -> None:
+    engine = Engine(ASSETS, RULES)
+    _run([message([quote(price=10)], offset=0), heartbeat(T0 + 5 * MINUTE, offset=1)], engine)
+    late = message([quote(at=T0 + 1, price=99, received_at=T0 + 5 * MINUTE)], received_at=T0 + 5 * MINUTE, offset=2)
+    assert engine.apply(late, 2) == []
+    assert engine.counts["late", "binance"] == 1
+    assert engine.latest["BTC"]["binance"].price == 10
+
+
+def test_a_backlog_behind_another_source_is_late_for_all_only() -> None:
+    engine = Engine(ASSETS, RULES)
+    engine.apply(heartbeat(T0 + 10 * MINUTE, "coingecko", offset=0), 0)
+    engine.apply(message([quote(at=T0)], "binance", offset=1), 1)
+    assert dict(engine.counts) == {("late", "all"): 1}
+    assert _bars(engine.apply(heartbeat(T0 + 2 * MINUTE, offset=2), 2))[0]["start"] == T0
+
+
+def test_all_is_the_median_of_the_fresh_sources() -> None:
+    at = T0 + 20_000
+    out = _run([
+        message([quote(at=at, price=10)], "binance", offset=0),
+        message([quote(at=at + 1, price=11)], "coingecko", offset=1),
+        message([quote(at=at + 2, price=20)], "coinmarketcap", offset=2),
+        heartbeat(T0 + 2 * MINUTE, offset=3),
+    ])  # fmt: skip
+    [bar] = _bars(out, "all")[:1]
+    assert (bar["open"], bar["high"], bar["low"], bar["close"], bar["quotes"]) == (10, 11, 10, 11, 3)
+
+
+def test_the_same_raw_message_again_changes_nothing() -> None:
+    stream = random_stream(5, 30)
+    engine = Engine(ASSETS, RULES)
+    once = _run(stream, engine)
+    before = dump(engine)
+    assert _run(stream[10:], engine) == []
+    assert len(once) > 100
+    assert load(dump(engine), ASSETS, RULES).raw_offset == load(before, ASSETS, RULES).raw_offset
+
+
+def test_hours_and_days_are_made_of_the_bars() -> None:
+    engine = Engine(ASSETS, RULES)
+    stream = random_stream(11, 60 * 30, gap=0.0)
+    out = _run([*stream, heartbeat(T0 + 3000 * MINUTE, offset=10**6)], engine)
+    base = {bar["start"]: bar for bar in _bars(out) if bar["asset"] == "BTC"}
+    for length in (3600, 86400):
+        longer = [bar for bar in _bars(out, interval_s=length) if bar["asset"] == "BTC"]
+        assert longer
+        for bar in longer:
+            inside = [base[start] for start in sorted(base) if bar["start"] <= start < bar["start"] + length * 1000]
+            assert bar["start"] % (length * 1000) == 0
+            assert bar["open"] == inside[0]["open"]
+            assert bar["close"] == inside[-1]["close"]
+            assert bar["high"] == max(part["high"] for part in inside)
+            assert bar["low"] == min(part["low"] for part in inside)
+            assert bar["quotes"] == sum(part["quotes"] for part in inside)
+
+
+def test_forecasts_come_at_multiples_of_their_interval_from_the_consecutive_bars() -> None:
+    out = _run(random_stream(3, 300))
+    closes: dict[tuple[str, str], dict[int, float]] = {}
+    made = 0
+    for topic, asset, entry in out:
+        if topic == "bars" and entry["interval_s"] == 60:
+            closes.setdefault((asset, entry["source"]), {})[entry["start"] + MINUTE] = entry["close"]
+        if topic == "predictions":
+            assert entry["made_at"] % 300_000 == 0
+            points = points_before(closes[asset, entry["source"]], entry["made_at"], MINUTE, RULES.history_ms)
+            assert entry["points"] == len(points)
+            for forecast in entry["forecasts"]:
+                wanted = expected(points, MINUTE, forecast["horizon_s"] / 3600).forecast.get(forecast["model"])
+                assert same_price(forecast["forecast"], wanted)
+                assert forecast["reason"] == ("" if wanted is not None else "not_enough_points")
+                made += wanted is not None
+    assert made > 500
+
+
+def test_backfill_makes_bars_and_results_begin_at_its_last_ones() -> None:
+    until = T0 + 60 * MINUTE
+    history = [
+        message([quote(at=T0 + n * MINUTE + 59_999, price=100 + n)], offset=n, origin="backfill", backfill_until=until)
+        for n in range(60)
+    ]
+    out = _run([*history, heartbeat(until + GRACE, offset=60)])
+    assert len(_bars(out)) == 60
+    assert {m["made_at"] for topic, _, m in out if topic == "predictions"} == {until}
+    assert min(m["at"] for topic, _, m in out if topic == "stats") == until - 4 * MINUTE
+    assert {bar["origin"] for bar in _bars(out)} == {"backfill"}
+    assert {m["origin"] for topic, _, m in out if topic == "predictions"} == {"live"}
+
+
+def _recut(stream: list[NormalizedQuotes], sizes: list[int]) -> list[NormalizedQuotes]:
+    """The same quotes in other messages: as many together as `sizes` say, without joining different sources."""
+    out: list[Any] = []
+    for entry in stream:
+        if out and out[-1]["source"] == entry["source"] and len(out[-1]["quotes"]) < sizes[len(out) % len(sizes)]:
+            joined = {**out[-1], "quotes": [*out[-1]["quotes"], *entry["quotes"]], "received_at": entry["received_at"]}
+            out[-1] = joined
+        else:
+            out.append(dict(entry))
+    return [entry | {"offset": offset} for offset, entry in enumerate(out)]
+
+
+def _trades(seed: int) -> list[NormalizedQuotes]:
+    """A stream in which every message has a quote, so that joining messages loses no moment of a clock."""
+    return [entry for entry in random_stream(seed, 120, gap=0.0) if entry["quotes"]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(1, 20), min_size=1, max_size=5))
+def test_results_do_not_depend_on_where_messages_are_cut(seed: int, sizes: list[int]) -> None:
+    stream = _trades(seed)
+    end = heartbeat(T0 + 10_000 * MINUTE, offset=10**6)
+    assert _run([*_recut(stream, sizes), end]) == _run([*stream, end])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.floats(0, 1))
+def test_an_engine_restored_anywhere_goes_on_as_if_nothing_had_happened(seed: int, where: float) -> None:
+    stream = random_stream(seed, 200)
+    cut = int(where * len(stream))
+    whole, engine = Engine(ASSETS, RULES), Engine(ASSETS, RULES)
+    first = _run(stream[:cut], engine)
+    _run(stream[:cut], whole)
+    restored = load(dump(engine), ASSETS, RULES)
+    assert needs_bars_after(restored) <= max((t.closed_until for t in engine.tracks.values()), default=0)
+    # Bars of the future, and doubles, are in the topic too: a worker that died had published them.
+    ahead = [out for offset, entry in enumerate(stream[cut : cut + 20]) for out in whole.apply(entry, cut + offset)]
+    for topic, _, bar in [*first, *first[-5:], *ahead]:
+        if topic == "bars":
+            restore_bar(restored, bar)
+    rest = list(enumerate(stream))[cut:]
+    assert [o for n, m in rest for o in restored.apply(m, n)] == [o for n, m in rest for o in engine.apply(m, n)]
+
+
+def test_state_of_another_bar_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="bars of 60 s"):
+        load(dump(Engine(ASSETS, RULES)), ASSETS, Rules(interval_s=300))

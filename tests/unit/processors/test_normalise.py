@@ -1,0 +1,122 @@
+"""Normalising: what passes, and the reason for each thing that does not."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from cryptoviz.assets import AssetRegistry
+from cryptoviz.messages import NormalizedQuotes
+from cryptoviz.partitions import partition_of
+from processors.normalise import Normaliser, Position
+
+NOW = 1_700_000_000_000
+HOME = partition_of("BTC", 4)
+AT = Position("quotes.raw", HOME, 7, NOW + 5)
+NORMALISER = Normaliser(AssetRegistry(), 4, 60)
+
+
+def _quote(**fields: Any) -> dict[str, Any]:
+    return {
+        "asset": "BTC", "name": "Bitcoin", "symbol": "BTCUSDT", "ref": "", "currency": "USDT", "price": 98_000.5,
+        "open": None, "high": None, "low": None, "volume": None, "percent_change_24h": 1.5, "market_cap": None,
+        "volume_24h": 12.0, "event_at": NOW - 100, "received_at": NOW, "at": NOW, **fields,
+    }  # fmt: skip
+
+
+def _raw(*quotes: Any, **fields: Any) -> bytes:
+    return orjson.dumps(
+        {"source": "binance", "origin": "live", "received_at": NOW, "interval_s": 60, "poll_interval_s": 10.0,
+         "quotes": list(quotes)} | fields
+    )  # fmt: skip
+
+
+def test_good_quotes_pass_with_their_place_in_the_log() -> None:
+    message, dead = NORMALISER.normalise(_raw(_quote(), _quote(symbol="BTCUSDC", currency="USDC")), AT)
+    assert dead == []
+    assert message is not None
+    assert (message["topic"], message["partition"], message["offset"]) == ("quotes.raw", HOME, 7)
+    assert [(quote["item"], quote["feeds"]) for quote in message["quotes"]] == [(0, True), (1, False)]
+    TypeAdapter(NormalizedQuotes).validate_python(message)
+
+
+def test_a_heartbeat_passes() -> None:
+    status = {"state": "available", "since": NOW, "until": None, "reason": ""}
+    message, dead = NORMALISER.normalise(_raw(status=status), AT)
+    assert dead == []
+    assert message is not None
+    assert message["status"] == status
+    assert message["quotes"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"price": 0}, "wrong_schema"),
+        ({"price": -1}, "wrong_schema"),
+        ({"price": None}, "wrong_schema"),
+        ({"price": "much"}, "wrong_schema"),
+        ({"market_cap": -1}, "wrong_schema"),
+        ({"at": -1}, "wrong_schema"),
+        ({"symbol": "ETHUSDT"}, "unknown_symbol"),
+        ({"symbol": "NOPE"}, "unknown_symbol"),
+        ({"asset": "ETH", "symbol": "ETHUSDT"}, "wrong_partition"),
+        ({"event_at": NOW + 5_001}, "future"),
+        ({"at": NOW + 5_001}, "future"),
+        ({"received_at": NOW + 1}, "received_after_message"),
+        ({"high": 1.0, "low": 2.0}, "inconsistent_candle"),
+    ],
+)
+def test_a_bad_quote_is_set_aside_with_its_reason_and_the_good_one_beside_it_passes(
+    fields: dict[str, Any], reason: str
+) -> None:
+    message, [letter] = NORMALISER.normalise(_raw(_quote(**fields), _quote()), AT)
+    assert (letter["reason"], letter["item"], letter["offset"], letter["source"]) == (reason, 0, 7, "binance")
+    assert orjson.loads(letter["payload"])["symbol"] == _quote(**fields)["symbol"]
+    assert message is not None
+    assert [quote["item"] for quote in message["quotes"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "not_json"),
+        (None, "not_json"),
+        (b"{", "not_json"),
+        (b"\xff\xfe", "not_json"),
+        (b"[1, 2]", "wrong_schema"),
+        (b'{"quotes": 3}', "wrong_schema"),
+        (_raw(_quote(), source=""), "wrong_schema"),
+        (_raw(_quote(), origin="rumour"), "wrong_schema"),
+        (_raw(_quote(), interval_s=300), "wrong_interval"),
+        (_raw(_quote(price=-1), interval_s=300), "wrong_interval"),
+        (b'{"source": NaN}', "not_json"),
+    ],
+)
+def test_an_unreadable_message_is_kept_whole(value: bytes | None, reason: str) -> None:
+    message, [letter] = NORMALISER.normalise(value, AT)
+    assert message is None
+    assert (letter["reason"], letter["topic"], letter["partition"], letter["offset"]) == (reason, "quotes.raw", HOME, 7)
+    kept = letter["payload"].encode() if letter["encoding"] == "utf-8" else base64.b64decode(letter["payload"])
+    assert kept == (value or b"")
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(_quote())), _json), _json, st.binary(max_size=40))
+def test_nothing_that_comes_in_stops_the_normaliser(fields: dict[str, Any], other: Any, noise: bytes) -> None:
+    for value in (_raw(_quote(**fields), other), orjson.dumps(other), noise):
+        message, dead = NORMALISER.normalise(value, AT)
+        assert message is not None or dead
+        orjson.dumps([message, dead])
