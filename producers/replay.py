@@ -1,0 +1,149 @@
+"""Recorded rows into quotes.raw: in the order they were received, at their own pace, a multiple of it, or flat out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cryptoviz.errors import Retryable, UserError
+from cryptoviz.kafka import Writer
+from cryptoviz.messages import Quote, encode
+from cryptoviz.partitions import partition_of
+from cryptoviz.settings import Settings
+from cryptoviz.topics import RAW
+from producers.raw import Envelope
+from producers.recorded_rows import Judged, Rows
+
+logger = logging.getLogger(__name__)
+
+QUOTES_PER_MESSAGE = 500
+ROWS_PER_STEP = 2_000
+STEP_S = 0.2  # with a speed, what falls due within this time is sent together
+MAX_PENDING = 5_000  # messages on their way; beyond that the feed waits for the broker
+PATIENCE_S = 120.0
+
+Message = tuple[int, bytes]
+
+
+@dataclass
+class Cutter:
+    """Quotes to messages: one source and one partition each, so that each partition keeps the order of the feed."""
+
+    settings: Settings
+    _open: dict[int, tuple[Envelope, list[Quote]]] = field(default_factory=dict)
+    _envelopes: dict[tuple[str, float], Envelope] = field(default_factory=dict)
+
+    def add(self, source: str, interval_s: float, quote: Quote) -> Iterator[Message]:
+        """Take one quote; yields the message that its partition had open if this quote cannot join it."""
+        envelope = self._envelope(source, interval_s)
+        partition = partition_of(quote["asset"], self.settings.partitions)
+        held = self._open.get(partition)
+        if held and held[0] is envelope and len(held[1]) < QUOTES_PER_MESSAGE:
+            held[1].append(quote)
+            return
+        if held:
+            yield from held[0].messages(held[1])
+        self._open[partition] = (envelope, [quote])
+
+    def cut(self) -> Iterator[Message]:
+        """The messages that are still open."""
+        for _, (envelope, quotes) in sorted(self._open.items()):
+            yield from envelope.messages(quotes)
+        self._open.clear()
+
+    def heartbeats(self, received_at: int) -> Iterator[Message]:
+        """One per source and partition: every source's clock moves on to this time."""
+        sources = {source: envelope for (source, _), envelope in sorted(self._envelopes.items())}
+        for envelope in sources.values():
+            yield from envelope.heartbeats(received_at)
+
+    def _envelope(self, source: str, interval_s: float) -> Envelope:
+        if (source, interval_s) not in self._envelopes:
+            self._envelopes[source, interval_s] = Envelope(
+                source, "replay", self.settings.bar_seconds, interval_s, self.settings.partitions
+            )
+        return self._envelopes[source, interval_s]
+
+
+@dataclass
+class Pace:
+    """When a row of the recording is due: `speed` times as fast as it was recorded, None for at once."""
+
+    speed: float | None
+    now_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def steps(self, rows: Rows) -> Iterator[tuple[int, int]]:
+        """(start, end) of the rows to feed together, each yielded when it is due."""
+        if self.speed is None:
+            for start in range(0, len(rows), ROWS_PER_STEP):
+                yield start, min(start + ROWS_PER_STEP, len(rows))
+            return
+        due_s = (rows.received_at - rows.received_at[0]) / 1000 / self.speed
+        cuts = np.flatnonzero(np.diff(due_s // STEP_S)) + 1
+        began_s = self.now_s()
+        for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
+            wait_s = began_s + float(due_s[start]) - self.now_s()
+            if wait_s > 0:
+                self.sleep(wait_s)
+            yield start, end
+
+
+def feed(
+    judged: Judged, writer: Writer, settings: Settings, pace: Pace, progress: Callable[[int], None] = lambda _: None
+) -> None:
+    """Send dead letters, quotes and the closing heartbeats; returns when the broker has all of them.
+
+    `progress` is told the number of rows handed over. Raises `UserError` if the broker takes nothing for two minutes.
+    """
+    _send(writer, RAW.dead.name, _dead_messages(judged, settings))
+    cutter = Cutter(settings)
+    for start, end in pace.steps(judged.rows) if len(judged.rows) else ():
+        for series, interval_s, quote in judged.rows.quotes(start, end):
+            _send(writer, RAW.name, cutter.add(series.source, interval_s, quote))
+        if pace.speed is not None:
+            _send(writer, RAW.name, cutter.cut())
+        writer.poll()
+        progress(end)
+    _send(writer, RAW.name, cutter.cut())
+    if len(judged.rows):
+        _send(writer, RAW.name, cutter.heartbeats(closing_time(judged.rows, settings)))
+    _wait(writer, 0)
+
+
+def closing_time(rows: Rows, settings: Settings) -> int:
+    """The time at which the bar of the last quote closes: its end and the grace after it."""
+    interval_ms = settings.bar_seconds * 1000
+    last = int(max(rows.at.max(), rows.received_at.max()))
+    return (last // interval_ms + 1) * interval_ms + settings.grace_seconds * 1000
+
+
+def _dead_messages(judged: Judged, settings: Settings) -> Iterator[Message]:
+    for letter in judged.dead:
+        yield partition_of(letter["source"], settings.partitions), encode(letter)
+
+
+def _send(writer: Writer, topic: str, messages: Iterable[Message]) -> None:
+    for partition, value in messages:
+        if writer.pending >= MAX_PENDING:
+            _wait(writer, MAX_PENDING // 2)
+        try:
+            writer.send(topic, partition, value)
+        except Retryable:
+            _wait(writer, writer.pending // 2)
+            writer.send(topic, partition, value)
+
+
+def _wait(writer: Writer, pending: int) -> None:
+    """Until no more than `pending` messages are on their way; the time limit counts from the last one that arrived."""
+    best, deadline = writer.pending, time.monotonic() + PATIENCE_S
+    while writer.pending > pending:
+        writer.flush(0.02)
+        if writer.pending < best:
+            best, deadline = writer.pending, time.monotonic() + PATIENCE_S
+        if time.monotonic() > deadline:
+            raise UserError(f"Kafka has taken nothing for {PATIENCE_S:.0f} s; {writer.pending} messages are waiting")
