@@ -1,0 +1,118 @@
+"""`python -m cryptoviz.local.clickhouse`: serves one data folder until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from aiohttp import web
+
+from cryptoviz.errors import UserError
+from cryptoviz.local.clickhouse.users import check_binding, load_users
+
+logger = logging.getLogger("cryptoviz.local.clickhouse")
+
+DEFAULT_DATABASE = "crypto"
+# Longest wait for answers under way at the end; the supervisor allows 3 s for everything.
+LAST_ANSWERS_S = 1.0
+GIVE_UP_S = 2.5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    options = _options(arguments)
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        users = load_users(options.users)
+        check_binding(options.host, users)
+        asyncio.run(_serve(options, time.monotonic()))
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def _serve(options: argparse.Namespace, started_at: float) -> None:
+    # The engine reads the time zone once, when it is loaded: the real server's container runs in UTC.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    from cryptoviz.local.clickhouse.engine import Engine
+    from cryptoviz.local.clickhouse.server import Endpoint
+
+    engine = Engine(options.data)
+    endpoint = Endpoint(engine, load_users(options.users), options.database)
+    # A query whose client has gone is stopped, hence the cancellation; bodies are decoded in threads, not here.
+    runner = web.AppRunner(
+        endpoint.application(),
+        handler_cancellation=True,
+        auto_decompress=False,
+        access_log=None,
+        shutdown_timeout=LAST_ANSWERS_S,
+    )
+    await runner.setup()
+    try:
+        port = await _listen(runner, options.host, options.port)
+        logger.info(
+            "ClickHouse %s (chDB) on http://%s:%d, data in %s, ready after %.1f s",
+            engine.catalogue.version,
+            options.host,
+            port,
+            options.data,
+            time.monotonic() - started_at,
+        )
+        await _stop_signal()
+    finally:
+        # An engine busy with something it cannot leave must not hold the process: what was confirmed is on disk.
+        _give_up_later()
+        endpoint.close()
+        await runner.cleanup()
+        engine.close()
+        logger.info("ClickHouse stopped")
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host}:{port}: {error.strerror}; is another ClickHouse running? "
+            "Set CRYPTOVIZ_CLICKHOUSE_PORT to a free port"
+        ) from error
+    return int(runner.addresses[0][1])
+
+
+async def _stop_signal() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()
+
+
+def _give_up_later() -> None:
+    timer = threading.Timer(GIVE_UP_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m cryptoviz.local.clickhouse", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
+    parser.add_argument("--users", type=Path, required=True, help="users file, JSON")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8123, help="port to listen on (8123); 0 takes a free one")
+    parser.add_argument("--database", default=DEFAULT_DATABASE, help="the database read-only users read (crypto)")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
