@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-import logging
+import logging.config
 import time
+from typing import Any
+
+CHATTY = ("urllib3", "aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
+
+
+class UtcFormatter(logging.Formatter):
+    """Times in UTC with milliseconds, whatever the machine's zone."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """The configuration for `logging.config.dictConfig`; libraries that tell their life story only warn."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": UtcFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": level.upper(), "handlers": ["stderr"]},
+        "loggers": {name: {"level": "WARNING"} for name in CHATTY},
+    }
 
 
 def configure_logging(level: str) -> None:
     """Send everything to stderr in one format; call once, from the command."""
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("urllib3", "aiokafka", "asyncio", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.config.dictConfig(logging_config(level))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import mode.loop
 
 mode.loop.use("uvloop")  # must come before Faust is imported
@@ -13,19 +11,24 @@ from confluent_kafka.admin import AdminClient  # noqa: E402
 
 from cryptoviz.errors import UserError  # noqa: E402
 from cryptoviz.kafka import client_config  # noqa: E402
-from cryptoviz.logs import configure_logging  # noqa: E402
+from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import Settings  # noqa: E402
 from cryptoviz.topics import TOPICS  # noqa: E402
 from processors.app import build  # noqa: E402
-
-logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
     """Run one worker until SIGTERM; raises `UserError` if a topic is missing. Never returns normally."""
     _require_topics(settings)
-    worker = faust.Worker(build(settings), loglevel=settings.log_level.upper(), redirect_stdouts=False, quiet=True)
-    configure_logging(settings.log_level)
+    app = build(settings)
+    app.conf.datadir.mkdir(parents=True, exist_ok=True)
+    worker = faust.Worker(
+        app,
+        loglevel=settings.log_level.upper(),
+        logging_config=logging_config(settings.log_level),
+        redirect_stdouts=False,
+        quiet=True,
+    )
     worker.execute_from_commandline()
 
 
