@@ -133,7 +133,7 @@ def _lengths(path: Path, source: Any, symbol: Any, start: Floats) -> Floats:
     if not seen.any():
         raise UserError(f"{path}: cannot tell how long a candle is: no two starts are a usual length apart")
     own = np.where(np.bincount(series, minlength=count)[:, None] >= ENOUGH_ROWS, seen, 0)
-    chosen = np.where(own.any(axis=1)[:, None], own, seen.sum(axis=0))
+    chosen = np.where(own.any(axis=1, keepdims=True), own, seen.sum(axis=0))
     least = np.maximum(1, USUAL_SHARE * chosen.sum(axis=1, keepdims=True))
     first_common = np.argmax(chosen >= least, axis=1)
     return np.asarray(USUAL_LENGTHS_MS[first_common][series], np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from cryptoviz.local.market.profiles import profile_of
 from cryptoviz.local.market.walk import HOUR_MS
 
 SOURCE = "binance"
+SYMBOLS = re.compile(r'\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]')
 SHARE = 0.35  # of the world's turnover
 TRADE_USD = 700.0  # mean size of a trade
 DAY_MS = 24 * HOUR_MS
@@ -47,11 +49,10 @@ class Binance:
         """One object for `symbol`, a list for `symbols` (a JSON list) or for neither (all)."""
         if "symbol" in query and "symbols" in query:
             return _error(-1128, "Combination of optional parameters invalid.")
-        try:
-            wanted = json.loads(query["symbols"]) if "symbols" in query else None
-        except json.JSONDecodeError:
-            return _error(-1100, "Illegal characters found in parameter 'symbols'; legal range is "
-                                 "'^\\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\\]$'.")  # fmt: skip
+        if not SYMBOLS.fullmatch(query.get("symbols", "[]")):
+            legal = SYMBOLS.pattern
+            return _error(-1100, f"Illegal characters found in parameter 'symbols'; legal range is '^{legal}$'.")
+        wanted = json.loads(query["symbols"]) if "symbols" in query else None
         symbols = [query["symbol"]] if "symbol" in query else list(self._curves) if wanted is None else wanted
         if not set(symbols) <= set(self._curves):
             return _error(-1121, "Invalid symbol.")
@@ -100,7 +101,8 @@ def _klines(curve: Curve, minutes: Candles, step_ms: int) -> list[list[Any]]:
     starts = minutes.start // step_ms * step_ms
     cuts = np.flatnonzero(np.diff(starts, prepend=-1))
     ends = np.append(cuts[1:], len(starts)) - 1
-    price = f"%.{profile_of(curve.ticker).decimals}f000"
+    decimals = profile_of(curve.ticker).decimals
+    price = f"%.{decimals}f" + "0" * (8 - decimals)
     usd = np.add.reduceat(minutes.usd, cuts) * SHARE
     base = np.add.reduceat(minutes.usd / minutes.close, cuts) * SHARE
     bought = 0.5 + 0.3 * np.tanh((minutes.close[ends] / minutes.open[cuts] - 1) * 500)
