@@ -1,0 +1,69 @@
+"""What the sink holds in its hands: topics that go to ClickHouse together, and the forecasts it has seen. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from cryptoviz import topics
+from cryptoviz.settings import Settings
+from processors.sink_insert import Batch
+from processors.sink_rows import DEAD_TOPICS, TOPICS
+
+REMEMBERED_FORECASTS = 20_000
+
+
+@dataclass
+class Lane:
+    """Topics that go to ClickHouse together: a batch being gathered, and at most one on its way."""
+
+    name: str
+    topics: tuple[str, ...]
+    longest_wait_s: float
+    most_rows: int
+    on_its_way: bool = False
+    paused: bool = False
+    batch: Batch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batch = Batch(self.name)
+
+    @property
+    def full(self) -> bool:
+        """Whether the batch has as many rows as it may."""
+        return self.batch.rows >= self.most_rows
+
+    def due(self, now: float) -> bool:
+        """Whether the batch should go: it is full, or its first message has waited long enough."""
+        return bool(self.batch.messages) and (self.full or now - self.batch.began >= self.longest_wait_s)
+
+    def take(self) -> Batch:
+        """The batch gathered so far; the lane begins another."""
+        batch, self.batch = self.batch, Batch(self.name)
+        return batch
+
+
+def lanes(settings: Settings) -> list[Lane]:
+    """A lane per topic, the dead letters in one; quotes are the ones in a hurry."""
+    groups: dict[str, tuple[str, ...]] = {name: (name,) for name in TOPICS if name not in DEAD_TOPICS}
+    groups["dead"] = DEAD_TOPICS
+    hurry = {topics.NORMALIZED.name: settings.sink_quotes_seconds}
+    return [
+        Lane(name, group, hurry.get(name, settings.sink_rows_seconds), settings.sink_batch_rows)
+        for name, group in groups.items()
+    ]
+
+
+class Forecasts:
+    """Digests of the forecasts seen last, by id: the first one filed counts, a differing second one is noticed."""
+
+    def __init__(self, limit: int = REMEMBERED_FORECASTS) -> None:
+        self._limit = limit
+        self._digests: dict[str, bytes] = {}
+
+    def differs(self, key: str, value: bytes) -> bool:
+        """Whether a message with this id was seen before and said something else."""
+        if len(self._digests) >= self._limit and key not in self._digests:
+            del self._digests[next(iter(self._digests))]
+        digest = blake2b(value, digest_size=8).digest()
+        return self._digests.setdefault(key, digest) != digest
