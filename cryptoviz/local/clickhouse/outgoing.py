@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryptoviz.local.clickhouse.blocks import compress_blocks
 from cryptoviz.local.clickhouse.codings import choose_encoding, encoder
 from cryptoviz.local.clickhouse.execution import Answer
 
@@ -29,9 +30,9 @@ DEFAULT_CONTENT_TYPE = "text/plain; charset=UTF-8"
 class Outgoing:
     """Hands out an answer's bytes; taking them may block, so it belongs into a thread."""
 
-    def __init__(self, answer: Answer, accept_encoding: str) -> None:
-        self._chunks = answer.chunks
-        self._encoding = choose_encoding(accept_encoding)
+    def __init__(self, answer: Answer, accept_encoding: str, blocks: bool) -> None:
+        self._chunks = map(compress_blocks, answer.chunks) if blocks else answer.chunks
+        self._encoding = None if blocks else choose_encoding(accept_encoding)
         self._encoder = encoder(self._encoding) if self._encoding and not answer.whole else None
         self.encoding = self._encoding if self._encoder else None
 

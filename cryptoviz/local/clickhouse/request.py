@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptoviz.local.clickhouse.failures import NOT_IMPLEMENTED, SYNTAX_ERROR, UNKNOWN_SETTING, QueryError
+from cryptoviz.local.clickhouse.failures import SYNTAX_ERROR, UNKNOWN_SETTING, QueryError
 
 DEFAULT_FORMAT = "TabSeparated"
 # What the protocol itself uses, or what the real server reads and has no meaning with one engine and no sessions.
@@ -36,6 +36,9 @@ PROTOCOL_PARAMETERS = frozenset(
         "add_http_cors_header",
         "cancel_http_readonly_queries_on_client_close",
         "stacktrace",
+        # Every compressed block names its own method.
+        "network_compression_method",
+        "network_zstd_compression_level",
         "close_session",
         "framing",
         # Set by the endpoint itself, to find a query that must be stopped.
@@ -59,7 +62,9 @@ class Query:
     format: str
     query_id: str
     whole: bool
+    """Nothing may be sent before the end is known."""
     blocks: bool
+    """The answer goes out as ClickHouse's own compressed blocks."""
     may_write: bool
 
 
@@ -68,13 +73,8 @@ def build_query(
 ) -> Query:
     """Join `query` and body, and sort the URL's parameters into what the engine, the protocol and the user mean.
 
-    Raises `QueryError` for a setting the engine does not know and for what is not supported.
+    Raises `QueryError` for a setting the engine does not know.
     """
-    for unsupported in ("decompress",):
-        if _is_true(params.get(unsupported, "0")):
-            raise QueryError(
-                NOT_IMPLEMENTED, f"{unsupported}=1 is not supported here; use the header Content-Encoding: lz4"
-            )
     return Query(
         statement=join(params.get("query", ""), body),
         parameters={name[6:]: value for name, value in params.items() if name.startswith("param_")},
@@ -82,8 +82,8 @@ def build_query(
         database=params.get("database") or headers.get("X-ClickHouse-Database") or None,
         format=params.get("default_format") or headers.get("X-ClickHouse-Format") or DEFAULT_FORMAT,
         query_id=params.get("query_id") or str(uuid.uuid4()),
-        whole=_is_true(params.get("wait_end_of_query", "0")),
-        blocks=_is_true(params.get("compress", "0")),
+        whole=is_true(params.get("wait_end_of_query", "0")),
+        blocks=is_true(params.get("compress", "0")),
         may_write=method == "POST",
     )
 
@@ -115,5 +115,6 @@ def _settings(params: Mapping[str, str], known: frozenset[str]) -> dict[str, str
     return settings
 
 
-def _is_true(value: str) -> bool:
+def is_true(value: str) -> bool:
+    """How the URL says yes."""
     return value.lower() in ("1", "true")

@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from aiohttp import BodyPartReader, web
 
+from cryptoviz.local.clickhouse.blocks import compress_blocks, decompress_blocks
 from cryptoviz.local.clickhouse.codings import decode
 from cryptoviz.local.clickhouse.engine import Engine, Summary
 from cryptoviz.local.clickhouse.execution import Execution
 from cryptoviz.local.clickhouse.failures import CANNOT_DECODE, INTERNAL, NOT_IMPLEMENTED, TOO_MANY_QUERIES, QueryError
 from cryptoviz.local.clickhouse.handshake import greeting_block, is_greeting
 from cryptoviz.local.clickhouse.outgoing import CONTENT_TYPES, DEFAULT_CONTENT_TYPE, Outgoing, late_error
-from cryptoviz.local.clickhouse.request import Query, build_query
+from cryptoviz.local.clickhouse.request import Query, build_query, is_true
 from cryptoviz.local.clickhouse.users import User, authenticate, has_credentials
 
 logger = logging.getLogger(__name__)
@@ -90,24 +91,23 @@ class Endpoint:
             params |= await _form_fields(request, limit)
         else:
             body = await _body(request, limit)
-        encoding = request.headers.get("Content-Encoding", "")
-        if encoding:
-            pool = self._readers if user.readonly else self._writers
-            body = await self._in(pool, decode, body, encoding, limit)
+        encoding, blocks = request.headers.get("Content-Encoding", ""), is_true(params.get("decompress", "0"))
+        if body and (encoding or blocks):
+            body = await self._in(self._pool(user), _unpacked, body, encoding, blocks, limit)
         return build_query(request.method, params, request.headers, body, self._engine.catalogue.settings)
 
     async def _answer(self, request: web.Request, user: User, query: Query) -> web.StreamResponse:
         if is_greeting(query.statement, dict(request.query)):
             catalogue = self._engine.catalogue
             block = greeting_block(DISPLAY_NAME, catalogue.version, catalogue.timezone)
+            block = compress_blocks(block) if query.blocks else block
             return web.Response(body=block, headers=self._headers(query.query_id, "Native", Summary()))
         if self._running[user.readonly] >= WAITING_QUERIES:
             raise QueryError(TOO_MANY_QUERIES, f"Too many simultaneous queries: {WAITING_QUERIES} are waiting")
         self._running[user.readonly] += 1
         try:
             execution = Execution(self._engine, user, query, self._database)
-            pool = self._readers if user.readonly else self._writers
-            return await self._run(request, query, execution, pool)
+            return await self._run(request, query, execution, self._pool(user))
         finally:
             self._running[user.readonly] -= 1
 
@@ -116,7 +116,7 @@ class Endpoint:
     ) -> web.StreamResponse:
         answer = await self._step(execution, pool, execution.run)
         try:
-            outgoing = Outgoing(answer, request.headers.get("Accept-Encoding", ""))
+            outgoing = Outgoing(answer, request.headers.get("Accept-Encoding", ""), query.blocks)
             headers = self._headers(query.query_id, answer.format, answer.summary)
             if answer.whole:
                 body = await self._in(pool, outgoing.everything)
@@ -171,6 +171,10 @@ class Endpoint:
     async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
+    def _pool(self, user: User) -> ThreadPoolExecutor:
+        """Readers have threads of their own, so that they cannot keep a writer waiting."""
+        return self._readers if user.readonly else self._writers
+
     def _headers(self, query_id: str, format_name: str, summary: Summary) -> dict[str, str]:
         counts = {name: str(value) for name, value in asdict(summary).items()} | {"total_rows_to_read": "0"}
         return self._common_headers(query_id) | {
@@ -205,6 +209,11 @@ async def _body(request: web.Request, limit: int) -> bytes:
             raise QueryError(CANNOT_DECODE, f"The body is larger than {limit} bytes", "QUERY_IS_TOO_LARGE")
         parts.append(part)
     return b"".join(parts)
+
+
+def _unpacked(body: bytes, encoding: str, blocks: bool, limit: int) -> bytes:
+    body = decode(body, encoding, limit)
+    return decompress_blocks(body, limit) if blocks else body
 
 
 async def _form_fields(request: web.Request, limit: int) -> dict[str, str]:
