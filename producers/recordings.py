@@ -121,22 +121,32 @@ def _candles(path: Path, table: Any) -> Recording:
 
 
 def _lengths(path: Path, source: Any, symbol: Any, start: Floats) -> Floats:
-    """The length of each row's candle: the smallest usual distance between two starts of its series."""
+    """The length of each row's candle: the smallest usual distance between two starts of its series.
+
+    A short series takes that of all starts in the file.
+    """
     names = pc.binary_join_element_wise(source, symbol, "\n").dictionary_encode()
     series, count = np.asarray(names.indices), len(names.dictionary)
     order = np.lexsort((start, series))
-    step, first, second = np.diff(start[order]), series[order][:-1], series[order][1:]
-    place = np.searchsorted(USUAL_LENGTHS_MS, np.nan_to_num(step, nan=0)).clip(max=len(USUAL_LENGTHS_MS) - 1)
-    usual = (first == second) & (USUAL_LENGTHS_MS[place] == step)
-    table = np.bincount(first[usual] * len(USUAL_LENGTHS_MS) + place[usual], minlength=count * len(USUAL_LENGTHS_MS))
-    seen = table.reshape(count, len(USUAL_LENGTHS_MS))
-    if not seen.any():
+    before, after = series[order][:-1], series[order][1:]
+    own = _tally(np.where(before == after, np.diff(start[order]), 0), before, count)
+    own[np.bincount(series, minlength=count) < ENOUGH_ROWS] = 0
+    steps = np.diff(np.unique(start))
+    of_file = _tally(steps, np.zeros(len(steps), np.int64), 1)
+    if not of_file.any():
         raise UserError(f"{path}: cannot tell how long a candle is: no two starts are a usual length apart")
-    own = np.where(np.bincount(series, minlength=count)[:, None] >= ENOUGH_ROWS, seen, 0)
-    chosen = np.where(own.any(axis=1, keepdims=True), own, seen.sum(axis=0))
+    chosen = np.where(own.any(axis=1, keepdims=True), own, of_file)
     least = np.maximum(1, USUAL_SHARE * chosen.sum(axis=1, keepdims=True))
     first_common = np.argmax(chosen >= least, axis=1)
     return np.asarray(USUAL_LENGTHS_MS[first_common][series], np.float64)
+
+
+def _tally(steps: Floats, group: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """How often each usual length is among the steps of each group, [groups, lengths]."""
+    lengths = len(USUAL_LENGTHS_MS)
+    place = np.searchsorted(USUAL_LENGTHS_MS, np.nan_to_num(steps)).clip(max=lengths - 1)
+    usual = USUAL_LENGTHS_MS[place] == steps
+    return np.bincount(group[usual] * lengths + place[usual], minlength=groups * lengths).reshape(groups, lengths)
 
 
 def _ticks(path: Path, table: Any) -> Recording:
