@@ -58,7 +58,7 @@ class HttpClient:
         # The library's own messages hold the address and may hold headers, so none of their text is passed on.
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
             raise Failure("failing", "timeout", f"{self.host} took over {self._timeout_s:g} s", again=True) from None
-        except urllib3.exceptions.IncompleteRead:
+        except urllib3.exceptions.ProtocolError:
             raise Failure("failing", "truncated", f"{self.host} hung up within the answer", again=True) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             detail = f"{self.host}: {type(error).__name__}"
