@@ -122,4 +122,4 @@ async def _acknowledge(stream: Any, events: Sequence[Any]) -> None:
 def _add_pages(app: App) -> None:
     @app.page("/metrics")
     async def metrics(view: Any, request: Any) -> Any:
-        return view.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+        return view.bytes(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
