@@ -75,6 +75,9 @@ def server_properties(broker: Broker) -> dict[str, str]:
         "listeners": f"PLAINTEXT://{broker.host}:{broker.port},CONTROLLER://{controller}",
         "advertised.listeners": f"PLAINTEXT://{address}",
         "log.dirs": str(broker.data.resolve()),
+        # After a kill the controller lets the broker back in when its old session has run out.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
         "message.max.bytes": str(MAX_MESSAGE_BYTES),

@@ -41,21 +41,16 @@ class Jar:
 
 
 class Transfer:
-    """Bytes received over all downloads, reported as they come; `cancel` ends the downloads at the next chunk."""
+    """Bytes received over all downloads, reported as they come; `cancelled` ends the downloads at the next chunk."""
 
-    def __init__(self, total_bytes: int, report: Callable[[int, int], None]) -> None:
-        self._total_bytes, self._report = total_bytes, report
+    def __init__(self, total_bytes: int, report: Callable[[int, int], None], cancelled: threading.Event) -> None:
+        self._total_bytes, self._report, self.cancelled = total_bytes, report, cancelled
         self._received_bytes = 0
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """End the downloads; what has arrived whole is kept."""
-        self._cancelled.set()
 
     def check(self) -> None:
         """Raise `UserError` once cancelled."""
-        if self._cancelled.is_set():
+        if self.cancelled.is_set():
             raise UserError("the download was interrupted; start again to go on with it")
 
     @contextmanager
@@ -81,16 +76,22 @@ class Transfer:
             self._report(self._received_bytes, self._total_bytes)
 
 
-def resolve_jars(jars: Sequence[Jar], report: Callable[[int, int], None], cache: Path | None = None) -> list[Path]:
+def resolve_jars(
+    jars: Sequence[Jar],
+    report: Callable[[int, int], None],
+    cache: Path | None = None,
+    cancelled: threading.Event | None = None,
+) -> list[Path]:
     """Return the paths of `jars`, downloading those that are missing or damaged.
 
     `report(received_bytes, total_bytes)` is called while downloading, from several threads, and not at all when
-    everything is there. Raises `UserError` when a file cannot be had.
+    everything is there. Setting `cancelled` ends the download; what has arrived whole is kept. Raises `UserError` when
+    a file cannot be had.
     """
     folder, repositories = _places(cache)
     missing = [jar for jar in jars if not _is_whole(folder / jar.path, jar)]
     if missing:
-        transfer = Transfer(sum(jar.size_bytes for jar in missing), report)
+        transfer = Transfer(sum(jar.size_bytes for jar in missing), report, cancelled or threading.Event())
         try:
             _download_all(missing, folder, repositories, transfer)
         except OSError as error:
@@ -125,7 +126,7 @@ def _download_all(missing: Sequence[Jar], folder: Path, repositories: dict[str, 
                 for download in waiting:
                     download.result()
             except BaseException:
-                transfer.cancel()
+                transfer.cancelled.set()
                 raise
 
 

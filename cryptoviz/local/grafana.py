@@ -1,0 +1,90 @@
+"""Grafana, where this machine has one: how it is found, and how it is run with our provisioning."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptoviz.settings import Settings
+
+PROVISIONING = Path(__file__).resolve().parents[2] / "grafana"
+PLUGIN = "grafana-clickhouse-datasource"
+PLUGIN_VERSION = "4.20.0"
+HOW_TO_GET_IT = (
+    "no Grafana on this machine: install it (https://grafana.com/grafana/download) so that `grafana` is on PATH, or "
+    "set GRAFANA_HOME to the unpacked archive, and start again; or run everything with `docker compose up`"
+)
+
+
+@dataclass(frozen=True)
+class Grafana:
+    """An installed Grafana: its command and the folder with its own files."""
+
+    command: tuple[str, ...]
+    homepath: Path
+
+    def argv(self) -> tuple[str, ...]:
+        """The command that is the server."""
+        return (*self.command, "--homepath", str(self.homepath))
+
+
+def find_grafana() -> Grafana | None:
+    """The Grafana of GRAFANA_HOME, else the one on PATH, else None."""
+    home = os.environ.get("GRAFANA_HOME")
+    folders = [Path(home) / "bin", Path(home)] if home else []
+    for name, arguments in (("grafana", ("server",)), ("grafana-server", ())):
+        found = shutil.which(name, path=os.pathsep.join(map(str, folders))) if folders else shutil.which(name)
+        if found:
+            homepath = _homepath(Path(found), home)
+            return Grafana((found, *arguments), homepath) if homepath else None
+    return None
+
+
+def _homepath(binary: Path, home: str | None) -> Path | None:
+    beside = binary.resolve().parent.parent  # an unpacked archive
+    candidates = (*([Path(home)] if home else []), beside, beside / "share" / "grafana", Path("/usr/share/grafana"))
+    return next((folder for folder in candidates if (folder / "conf" / "defaults.ini").is_file()), None)
+
+
+def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dict[str, str]:
+    """Grafana's settings: our data source and dashboards, open to readers on this machine, no calls home."""
+    plugins = _plugin_folder(grafana)
+    return {
+        "GF_SERVER_HTTP_ADDR": settings.host,
+        "GF_SERVER_HTTP_PORT": str(settings.grafana_port),
+        "GF_PATHS_DATA": str(data),
+        "GF_PATHS_LOGS": str(data / "logs"),
+        "GF_PATHS_PLUGINS": str(plugins or data / "plugins"),
+        "GF_PATHS_PROVISIONING": str(PROVISIONING / "provisioning"),
+        "GF_LOG_MODE": "console",
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        **_plugin_environment(plugins),
+        **_clickhouse_environment(settings),
+    }
+
+
+def _plugin_folder(grafana: Grafana) -> Path | None:
+    candidates = (grafana.homepath / "data" / "plugins", Path("/var/lib/grafana/plugins"))
+    return next((folder for folder in candidates if (folder / PLUGIN).is_dir()), None)
+
+
+def _plugin_environment(plugins: Path | None) -> Mapping[str, str]:
+    # SYNC: the plugin must be there before the data source is provisioned. Where it is there already, nothing is asked.
+    wanted = "" if plugins else f"{PLUGIN}@{PLUGIN_VERSION}"
+    return {"GF_PLUGINS_PREINSTALL_SYNC": wanted} if wanted else {"GF_PLUGINS_PREINSTALL_DISABLED": "true"}
+
+
+def _clickhouse_environment(settings: Settings) -> Mapping[str, str]:
+    host, _, port = settings.clickhouse_url.removeprefix("http://").rpartition(":")
+    return {
+        "CRYPTOVIZ_CLICKHOUSE_HOST": host,
+        "CRYPTOVIZ_CLICKHOUSE_PORT": port,
+        "CRYPTOVIZ_DASHBOARDS": str(PROVISIONING / "dashboards"),
+    }
