@@ -1,23 +1,76 @@
-"""How far consumer groups have come: committed offsets against the ends of the logs."""
+"""How far consumer groups have come: committed offsets against the ends of the logs, and waiting for the ends."""
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from cryptoviz.errors import Retryable
+from cryptoviz.errors import Retryable, UserError
 from cryptoviz.kafka import client_config
 from cryptoviz.settings import Settings
+from cryptoviz.topics import NORMALIZED, RAW
 
 WORKER_GROUP = "cryptoviz-worker"
 SINK_GROUP = "cryptoviz-sink"
 TIMEOUT_S = 10.0
 EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
+LOOK_EVERY_S = 0.2
+PATIENCE_S = 120.0
+
 Place = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline: what is done with the messages, by which group, read from which topics."""
+
+    doing: str
+    group: str
+    topics: tuple[str, ...]
+
+
+def stages(sink_topics: Sequence[str]) -> tuple[Stage, ...]:
+    """The steps in their order; each commits after its output is delivered, so one that is through ends the next."""
+    return (
+        Stage("normalising", WORKER_GROUP, (RAW.name,)),
+        Stage("computing", WORKER_GROUP, (NORMALIZED.name,)),
+        Stage("storing", SINK_GROUP, tuple(sink_topics)),
+    )
+
+
+def wait_until_through(
+    settings: Settings, steps: Sequence[Stage], report: Callable[[Stage, int], None] = lambda *_: None,
+    patience_s: float = PATIENCE_S, pause: Callable[[float], None] = time.sleep,
+) -> None:  # fmt: skip
+    """Return when each step in turn has reached the ends of its topics; `report` hears what is left.
+
+    Nothing else may be written to the first topics meanwhile; what `pause` raises ends the waiting. Raises `UserError`
+    when a step stands still for too long.
+    """
+    admin = admin_client(settings)
+    for step in steps:
+        least, deadline = -1, time.monotonic() + patience_s
+        while left := _left(settings, step, admin, least):
+            if left != least:
+                least, deadline = left, time.monotonic() + patience_s
+                report(step, left)
+            if time.monotonic() > deadline:
+                raise UserError(f"{step.doing} stands still: {step.group} has {left} messages left; see its log")
+            pause(LOOK_EVERY_S)
+        report(step, 0)
+
+
+def _left(settings: Settings, step: Stage, admin: AdminClient, before: int) -> int:
+    try:
+        return sum(consumer_lag(settings, step.group, step.topics, admin).values())
+    except Retryable:
+        return before  # no news is no progress
 
 
 def admin_client(settings: Settings) -> AdminClient:

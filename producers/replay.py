@@ -98,21 +98,59 @@ def feed(
 ) -> None:
     """Send dead letters, quotes and the closing heartbeats; returns when the broker has all of them.
 
-    `progress` is told the number of rows handed over. Raises `UserError` if the broker takes nothing for two minutes.
+    `progress` hears the number of rows handed over, also while the broker is slow; what it raises ends the feed.
+    Raises `UserError` if the broker takes nothing for two minutes.
     """
-    _send(writer, RAW.dead.name, _dead_messages(judged, settings))
-    cutter = Cutter(settings)
-    for start, end in pace.steps(judged.rows) if len(judged.rows) else ():
-        for series, interval_s, quote in judged.rows.quotes(start, end):
-            _send(writer, RAW.name, cutter.add(series.source, interval_s, quote))
-        if pace.speed is not None:
-            _send(writer, RAW.name, cutter.cut())
-        writer.poll()
-        progress(end)
-    _send(writer, RAW.name, cutter.cut())
-    if len(judged.rows):
-        _send(writer, RAW.name, cutter.heartbeats(closing_time(judged.rows, settings)))
-    _wait(writer, 0)
+    _Feed(writer, settings, pace, progress).run(judged)
+
+
+@dataclass
+class _Feed:
+    writer: Writer
+    settings: Settings
+    pace: Pace
+    progress: Callable[[int], None]
+    rows: int = 0
+
+    def run(self, judged: Judged) -> None:
+        self._send(RAW.dead.name, _dead_messages(judged, self.settings))
+        if len(judged.rows):
+            self._send_rows(judged.rows)
+        self._wait(0)
+
+    def _send_rows(self, rows: Rows) -> None:
+        cutter = Cutter(self.settings)
+        for start, end in self.pace.steps(rows):
+            for series, interval_s, quote in rows.quotes(start, end):
+                self._send(RAW.name, cutter.add(series.source, interval_s, quote))
+            if self.pace.speed is not None:
+                self._send(RAW.name, cutter.cut())
+            self.writer.poll()
+            self.rows = end
+            self.progress(end)
+        self._send(RAW.name, cutter.cut())
+        self._send(RAW.name, cutter.heartbeats(closing_time(rows, self.settings)))
+
+    def _send(self, topic: str, messages: Iterable[Message]) -> None:
+        for partition, value in messages:
+            if self.writer.pending >= MAX_PENDING:
+                self._wait(MAX_PENDING // 2)
+            try:
+                self.writer.send(topic, partition, value)
+            except Retryable:
+                self._wait(self.writer.pending // 2)
+                self.writer.send(topic, partition, value)
+
+    def _wait(self, pending: int) -> None:
+        """Until no more than `pending` messages are on their way; patience begins anew with each that arrives."""
+        least, deadline = self.writer.pending, time.monotonic() + PATIENCE_S
+        while self.writer.pending > pending:
+            self.writer.flush(0.02)
+            self.progress(self.rows)
+            if self.writer.pending < least:
+                least, deadline = self.writer.pending, time.monotonic() + PATIENCE_S
+            if time.monotonic() > deadline:
+                raise UserError(f"Kafka has taken nothing for {PATIENCE_S:.0f} s; {least} messages are waiting")
 
 
 def closing_time(rows: Rows, settings: Settings) -> int:
@@ -125,25 +163,3 @@ def closing_time(rows: Rows, settings: Settings) -> int:
 def _dead_messages(judged: Judged, settings: Settings) -> Iterator[Message]:
     for letter in judged.dead:
         yield partition_of(letter["source"], settings.partitions), encode(letter)
-
-
-def _send(writer: Writer, topic: str, messages: Iterable[Message]) -> None:
-    for partition, value in messages:
-        if writer.pending >= MAX_PENDING:
-            _wait(writer, MAX_PENDING // 2)
-        try:
-            writer.send(topic, partition, value)
-        except Retryable:
-            _wait(writer, writer.pending // 2)
-            writer.send(topic, partition, value)
-
-
-def _wait(writer: Writer, pending: int) -> None:
-    """Until no more than `pending` messages are on their way; the time limit counts from the last one that arrived."""
-    best, deadline = writer.pending, time.monotonic() + PATIENCE_S
-    while writer.pending > pending:
-        writer.flush(0.02)
-        if writer.pending < best:
-            best, deadline = writer.pending, time.monotonic() + PATIENCE_S
-        if time.monotonic() > deadline:
-            raise UserError(f"Kafka has taken nothing for {PATIENCE_S:.0f} s; {writer.pending} messages are waiting")
