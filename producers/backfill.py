@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from cryptoviz.assets import Listing
@@ -125,13 +125,17 @@ def fetch_all(
             job = Thread(target=_quietly, args=(history, poller, wanted, deadline, found[name]), daemon=True)
             job.start()
             threads.append(job)
+    _watch(threads, found, pollers[0].asker.stop)
+    return found
+
+
+def _watch(threads: Sequence[Thread], found: dict[str, Fetched], stop: Event) -> None:
     with Progress() as progress:
-        while any(job.is_alive() for job in threads):
+        while any(job.is_alive() for job in threads) and not stop.wait(LOOK_EVERY_S):
             for name, fetched in found.items():
                 progress.show(name, fetched.done, fetched.wanted)
-            if pollers[0].asker.stop.wait(LOOK_EVERY_S):
-                raise Stopped
-    return found
+    if stop.is_set():
+        raise Stopped
 
 
 def _quietly(history: History, poller: Poller, wanted: Sequence[Span], deadline: float, fetched: Fetched) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,3 +59,75 @@ class FakeTime:
 
     def __call__(self) -> float:
         return self.now
+
+
+@dataclass
+class Answer:
+    """What `FakeDatabase.query` gives."""
+
+    result_rows: list[tuple[Any, ...]]
+
+
+@dataclass
+class FakeDatabase:
+    """Stands for a ClickHouse client running migrations: remembers statements, applied names and home settings.
+
+    `breaks_at` is the statement at which the connection is lost, once.
+    """
+
+    ran: list[str] = field(default_factory=list)
+    migrations: dict[str, str] = field(default_factory=dict)
+    home: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, str] = field(default_factory=dict)
+    keeps_users: bool = False
+    breaks_at: str = ""
+
+    def command(self, cmd: str) -> None:
+        """Run one statement, or lose the connection."""
+        if self.breaks_at and self.breaks_at in cmd:
+            self.breaks_at = ""
+            raise ConnectionError("connection lost")
+        self.ran.append(cmd)
+        values = re.findall(r"\('([^']*)', '([^']*)'\)", cmd)
+        if "schema_migrations (name, sha256) VALUES" in cmd:
+            self.migrations.update(values)
+        elif "home_settings (name, value) VALUES" in cmd:
+            self.home.update(values)
+
+    def query(self, query: str) -> Answer:
+        """Answer the few questions the runner asks."""
+        if "user_directories" in query:
+            return Answer([(int(self.keeps_users),)])
+        answers = {"schema_migrations": self.migrations, "home_settings": self.home, "system.tables": self.engines}
+        return Answer(next(list(found.items()) for name, found in answers.items() if name in query))
+
+
+@dataclass
+class FakeClickHouse:
+    """Stands for a ClickHouse client that inserts; raises the errors of `troubles` first, one per insert."""
+
+    troubles: list[Exception] = field(default_factory=list)
+    inserts: list[tuple[str, dict[str, list[Any]], str]] = field(default_factory=list)
+    tokens_tried: list[str] = field(default_factory=list)
+    closed: int = 0
+
+    def create_insert_context(self, table: str, column_names: list[str], database: str) -> Any:
+        """Whose column types the sink asks for."""
+        return self
+
+    @property
+    def column_types(self) -> list[str]:
+        """Types are ClickHouse's business."""
+        return []
+
+    def insert(self, table: str, data: list[list[Any]], column_names: list[str], **options: Any) -> None:
+        """Remember table, columns and token."""
+        token = options["settings"]["insert_deduplication_token"]
+        self.tokens_tried.append(token)
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.inserts.append((table, dict(zip(column_names, data, strict=True)), token))
+
+    def close(self) -> None:
+        """Count the connections given up."""
+        self.closed += 1

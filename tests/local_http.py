@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -69,13 +69,17 @@ def local_http(answer: Callable[[Asked], Reply] = lambda _: Reply()) -> Iterator
             reply = local.reply_to(asked)
             if reply.hold is not None:
                 reply.hold()
+            self.close_connection = reply.cut
+            with suppress(ConnectionError):  # the client may have given up
+                self._send(reply)
+
+        def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body) + (100 if reply.cut else 0)))
             self.end_headers()
             self.wfile.write(reply.body)
-            self.close_connection = reply.cut
 
         def log_message(self, format: str, *args: Any) -> None:
             """Tests read `asked` instead."""

@@ -62,7 +62,7 @@ def test_an_answer_of_another_shape_is_invalid(payload: object) -> None:
 
 
 def test_candles_count_for_their_end_and_the_unfinished_one_is_left_out(payloads: Path) -> None:
-    candles = orjson.loads((payloads / "binance" / "klines.json").read_bytes())
+    candles = orjson.loads((payloads / "binance" / "history__klines.json").read_bytes())
     parsed = Binance.history.parse(candles, REGISTRY, BTC, candles[-1][0] + 59_998)
     first, second = parsed.quotes
     assert (first["at"], first["received_at"], first["event_at"]) == (candles[0][0] + 59_999,) * 3

@@ -66,7 +66,7 @@ def test_an_answer_of_another_shape_is_invalid(payload: object) -> None:
 
 def test_history_has_one_quote_per_point_with_its_own_time(payloads: Path) -> None:
     listing = REGISTRY.listing("coingecko", "bitcoin")
-    payload = orjson.loads((payloads / "coingecko" / "market_chart.json").read_bytes())
+    payload = orjson.loads((payloads / "coingecko" / "history__market_chart.json").read_bytes())
     parsed = CoinGecko.history.parse(payload, REGISTRY, listing, 1_735_787_650_000)
     first, second = parsed.quotes
     assert (first["at"], first["received_at"], first["event_at"]) == (1_735_786_800_000,) * 3
