@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,6 +21,8 @@ from processors.rules import Rules
 from processors.snapshot import dump
 
 logger = logging.getLogger(__name__)
+
+SNAPSHOT_AFTER_S = 0.5
 
 Received = tuple[Position, bytes | None]
 _MESSAGE: TypeAdapter[NormalizedQuotes] = TypeAdapter(NormalizedQuotes)
@@ -64,15 +66,27 @@ class Analysing:
         for partition in partitions:
             self._engines.pop(partition, None)
 
-    async def batch(self, received: Iterable[Received]) -> None:
-        """Apply these messages; on return every output and the state that includes them are with the broker."""
+    async def batch(self, received: Iterable[Received]) -> AsyncIterator[int]:
+        """Apply these messages; yields how many are done for good: their outputs and the state are with the broker.
+
+        That is at the end, and before it whenever much work has come together, so that a crash costs little.
+        """
         touched: dict[int, Engine] = {}
+        started, done = time.monotonic(), 0
         for position, value in received:
-            engine = await self._engine(position.partition)
+            engine = touched[position.partition] = await self._engine(position.partition)
             if position.offset > engine.offset:
                 await self._catch_up(engine, position)
                 await self._apply(engine, position, value)
-            touched[position.partition] = engine
+            done += 1
+            if time.monotonic() - started > SNAPSHOT_AFTER_S:
+                await self._settle(touched)
+                touched, started = {}, time.monotonic()
+                yield done
+        await self._settle(touched)
+        yield done
+
+    async def _settle(self, touched: dict[int, Engine]) -> None:
         await self._outbox.delivered()
         for partition, engine in touched.items():
             await self._outbox.send(STATE.name, partition, dump(engine), self._key)

@@ -96,8 +96,10 @@ def _add_agents(app: App, normalising: Normalising, analysing: Analysing) -> Non
 
     async def analyse(stream: Any) -> None:
         async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
-            await analysing.batch(map(_received, events))
-            await _acknowledge(stream, events)
+            acknowledged = 0
+            async for done in analysing.batch(map(_received, events)):
+                await _acknowledge(stream, events[acknowledged:done])
+                acknowledged = done
 
     async def forget(_: Any, revoked: Any, **__: Any) -> None:
         analysing.forget(place.partition for place in revoked if place.topic == NORMALIZED.name)

@@ -7,6 +7,7 @@ here, so that no message can be passed over.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from processors.snapshot import load, needs_bars_after, restore_bar
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+POLL_S = 0.05
 BATCH = 5000
 
 
@@ -63,21 +65,20 @@ class LogReader:
 
 
 def _until(consumer: Consumer, end: int) -> Iterator[Message]:
-    while True:
-        messages = consumer.consume(BATCH, TIMEOUT_S)
-        if not messages:
-            raise Retryable("the broker did not answer in time")
-        for message in messages:
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        # Short: `consume` waits for a full batch, and the end of a partition does not cut that wait.
+        for message in consumer.consume(BATCH, POLL_S):
             error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
-                    return
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
-            if (message.offset() or 0) >= end:
+            if error is not None or (message.offset() or 0) >= end:
                 return
             yield message
             if (message.offset() or 0) + 1 >= end:
                 return
+            deadline = time.monotonic() + TIMEOUT_S
+    raise Retryable("the broker did not answer in time")
 
 
 def recover(reader: LogReader, partition: int, assets: Sequence[str], rules: Rules) -> Engine:
