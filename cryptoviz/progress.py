@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from cryptoviz.errors import Retryable, UserError
@@ -88,7 +88,7 @@ def consumer_lag(
     """
     admin = admin or admin_client(settings)
     try:
-        committed = _committed(admin, group)
+        committed = _committed(settings, admin, group)
         places = _partitions(admin, topics) if topics else sorted(committed)
         ends = _offsets(admin, places, LATEST)
         starts = _offsets(admin, [place for place in places if place not in committed], EARLIEST)
@@ -114,9 +114,18 @@ def log_ends(settings: Settings, topics: Sequence[str], admin: AdminClient | Non
     return dict(lengths)
 
 
-def _committed(admin: AdminClient, group: str) -> dict[Place, int]:
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S)
-    found = asked[group].result().topic_partitions or []
+def _committed(settings: Settings, admin: AdminClient, group: str) -> dict[Place, int]:
+    # Asked by a consumer that does not join: librdkafka's admin client crashes the process (a null pointer in
+    # rd_kafka_handle_OffsetFetch) when the group's coordinator is still loading, as it is on a broker just started.
+    names = sorted(admin.list_topics(timeout=TIMEOUT_S).topics)
+    every = [TopicPartition(*place) for place in _partitions(admin, names)]
+    if not every:
+        return {}
+    reader = Consumer(client_config(settings, "cryptoviz-progress") | {"group.id": group, "enable.auto.commit": False})
+    try:
+        found = reader.committed(every, timeout=TIMEOUT_S)
+    finally:
+        reader.close()
     return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0 and not one.error}
 
 
