@@ -20,8 +20,8 @@ OLD_LOGS = 3
 class Reaper:
     """The other end of `reaper.py`: as long as this object lives, the parts do; if we are killed, they end."""
 
-    def __init__(self, keep_open: Sequence[int] = ()) -> None:
-        self._keep_open = tuple(keep_open)
+    def __init__(self, keep_open: Sequence[int] = (), patience_s: float = reaper.PATIENCE_S) -> None:
+        self._keep_open, self._patience_s = tuple(keep_open), patience_s
         self._groups: set[int] = set()
         self._process = self._spawn()
 
@@ -39,14 +39,13 @@ class Reaper:
         """Let the reaper end; whatever is still being watched ends with it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(reaper.PATIENCE_S + 5)
+        self._process.wait(self._patience_s + reaper.DYING_S + 5)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        script = str(Path(reaper.__file__))
+        argv = [sys.executable, "-I", "-S", str(Path(reaper.__file__)), str(self._patience_s)]
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            start_new_session=True, pass_fds=self._keep_open,
-        )  # fmt: skip
+            argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, pass_fds=self._keep_open
+        )
 
     def _tell(self, message: str) -> None:
         try:

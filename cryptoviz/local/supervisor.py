@@ -26,13 +26,22 @@ Report = Callable[[Event], None]
 class Supervisor:
     """Runs `parts`, each with a log in `logs`, and tells `report` what is worth a line.
 
-    `first_pause_s` is the pause before the first restart of a part; it doubles with each death in a row.
+    `first_pause_s` is the pause before the first restart of a part; it doubles with each death in a row. The end of all
+    of them takes `stop_within_s` at most.
     """
 
     def __init__(
-        self, parts: Sequence[Part], logs: Path, warden: Reaper, report: Report, first_pause_s: float = FIRST_PAUSE_S
+        self,
+        parts: Sequence[Part],
+        logs: Path,
+        warden: Reaper,
+        report: Report,
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
+        stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
-        self._logs, self._warden, self._report, self._first_pause_s = logs, warden, report, first_pause_s
+        self._logs, self._warden, self._report = logs, warden, report
+        self._first_pause_s, self._stop_within_s = first_pause_s, stop_within_s
         self.statuses = {part.name: Status(part) for part in parts}
         self._levels = levels(parts)
         self._came_up = {part.name: asyncio.Event() for part in parts}
@@ -53,11 +62,11 @@ class Supervisor:
         await self._until(asyncio.create_task(asyncio.Event().wait()))
 
     async def stop(self) -> None:
-        """End every part, those that others depend on last; takes `STOP_WITHIN_S` at most, and leaves nothing."""
+        """End every part, those that others depend on last; leaves nothing."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        deadline = time.monotonic() + STOP_WITHIN_S
+        deadline = time.monotonic() + self._stop_within_s
         for left, names in zip(range(len(self._levels) - 1, -1, -1), reversed(self._levels), strict=True):
             patience_s = max(0.5, deadline - time.monotonic() - left * STOP_RESERVE_S)
             await asyncio.gather(*(self._stop_one(name, patience_s) for name in names))

@@ -1,0 +1,59 @@
+"""Grafana is found where people put it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cryptoviz.local.grafana import PLUGIN, find_grafana, grafana_environment
+from cryptoviz.settings import load_settings
+
+
+def install(folder: Path, name: str = "grafana") -> Path:
+    """An unpacked archive, as far as finding it is concerned."""
+    binary = folder / "bin" / name
+    binary.parent.mkdir(parents=True)
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    (folder / "conf").mkdir()
+    (folder / "conf" / "defaults.ini").touch()
+    return binary
+
+
+def test_the_folder_of_grafana_home_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "other")
+    binary = install(tmp_path / "mine")
+    monkeypatch.setenv("PATH", str(tmp_path / "other" / "bin"))
+    monkeypatch.setenv("GRAFANA_HOME", str(tmp_path / "mine"))
+    found = find_grafana()
+    assert found is not None
+    assert found.argv() == (str(binary), "server", "--homepath", str(tmp_path / "mine"))
+
+
+def test_an_older_command_is_found_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = install(tmp_path, "grafana-server")
+    monkeypatch.setenv("PATH", str(binary.parent))
+    monkeypatch.delenv("GRAFANA_HOME", raising=False)
+    found = find_grafana()
+    assert found is not None
+    assert found.argv() == (str(binary), "--homepath", str(tmp_path))
+
+
+def test_none_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("GRAFANA_HOME", raising=False)
+    assert find_grafana() is None
+
+
+def test_a_plugin_that_is_there_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path)
+    monkeypatch.setenv("GRAFANA_HOME", str(tmp_path))
+    found = find_grafana()
+    assert found is not None
+    settings = load_settings()
+    assert PLUGIN in grafana_environment(settings, found, tmp_path / "data")["GF_PLUGINS_PREINSTALL_SYNC"]
+    (tmp_path / "data" / "plugins" / PLUGIN).mkdir(parents=True)
+    env = grafana_environment(settings, found, tmp_path / "elsewhere")
+    assert "GF_PLUGINS_PREINSTALL_SYNC" not in env
+    assert env["GF_PATHS_PLUGINS"] == str(tmp_path / "data" / "plugins")

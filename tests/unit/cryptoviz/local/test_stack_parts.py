@@ -1,0 +1,110 @@
+"""Which parts a stack has, what each waits for, and what it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cryptoviz.cli.up import demo_settings
+from cryptoviz.local.grafana import Grafana
+from cryptoviz.local.part import Part
+from cryptoviz.local.ports import PortClaim
+from cryptoviz.local.stack_parts import (
+    DEMO,
+    PIPELINE,
+    PROCESSING,
+    SERVERS,
+    Machine,
+    build_parts,
+    embedded,
+    environment,
+    port_claims,
+)
+from cryptoviz.local.supervisor import levels
+from cryptoviz.settings import Settings, load_settings
+
+MACHINE = Machine(Path("/java"), [Path("/kafka.jar")])
+
+
+def parts_of(names: tuple[str, ...], folder: Path, machine: Machine = MACHINE, **settings: object) -> dict[str, Part]:
+    ours = embedded(load_settings(home=folder / "home", **settings), "secret")
+    return {part.name: part for part in build_parts(ours, names, machine)}
+
+
+def test_a_live_pipeline_starts_servers_then_tables_and_topics_then_workers_then_the_producer(tmp_path: Path) -> None:
+    parts = parts_of(PIPELINE, tmp_path)
+    assert levels(parts.values()) == [["kafka-format", "clickhouse"], ["kafka", "migrate"], ["topics"],
+                                      ["sink", "worker-1"], ["produce"]]  # fmt: skip
+    assert {name for name, part in parts.items() if part.one_shot} == {"kafka-format", "topics", "migrate"}
+
+
+def test_the_storage_is_formatted_once(tmp_path: Path) -> None:
+    assert "kafka-format" in parts_of(SERVERS, tmp_path)
+    data = tmp_path / "home" / "kafka" / "data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").touch()
+    parts = parts_of(SERVERS, tmp_path)
+    assert "kafka-format" not in parts
+    assert parts["kafka"].after == ()
+
+
+def test_a_replay_has_neither_market_nor_producer(tmp_path: Path) -> None:
+    assert {"produce", "market", "grafana"}.isdisjoint(parts_of(PROCESSING, tmp_path))
+
+
+def test_the_demo_polls_the_market_and_real_keys_stay_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYPTOVIZ_COINMARKETCAP_API_KEY", "a real key")
+    parts = parts_of(DEMO, tmp_path, market_port=18100)
+    env = parts["produce"].env
+    assert env["CRYPTOVIZ_BINANCE_URL"] == "http://127.0.0.1:18100/binance"
+    assert env["CRYPTOVIZ_COINMARKETCAP_API_KEY"] == "demo"
+    assert "market" in parts["produce"].after
+    assert not any("_URL" in name and "BINANCE" in name for name in parts_of(PIPELINE, tmp_path)["produce"].env)
+
+
+def test_demo_data_are_kept_beside_the_live_ones() -> None:
+    assert demo_settings(load_settings(home="/data/coins")).home == Path("/data/coins-demo")
+    assert demo_settings(load_settings()).home == Path(".cryptoviz-demo")
+
+
+def test_every_worker_has_a_name_and_a_port_of_its_own(tmp_path: Path) -> None:
+    parts = parts_of(PROCESSING, tmp_path, workers=3, worker_port=18001)
+    workers = [part.env for name, part in parts.items() if name.startswith("worker-")]
+    assert [env["CRYPTOVIZ_WORKER_ID"] for env in workers] == ["worker-1", "worker-2", "worker-3"]
+    assert [env["CRYPTOVIZ_WORKER_PORT"] for env in workers] == ["18001", "18002", "18003"]
+
+
+def test_a_part_reads_back_the_settings_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = embedded(
+        load_settings(home=tmp_path, assets="BTC,ETH", horizon_hours="2,8", kafka_port=19092, bar_seconds=300), "secret"
+    )
+    for name, value in environment(given).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == given
+    assert given.kafka == "127.0.0.1:19092"
+    assert given.clickhouse_password.get_secret_value() == "secret"
+
+
+def test_passwords_are_not_shown_with_a_part(tmp_path: Path) -> None:
+    assert "secret" not in repr(parts_of(PIPELINE, tmp_path))
+
+
+def test_every_port_setting_is_claimed(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, workers=2)
+    claimed = port_claims(settings, DEMO)
+    ports = {f"CRYPTOVIZ_{name.upper()}" for name in Settings.model_fields if name.endswith("_port")}
+    assert {claim.setting for claim in claimed} == ports
+    assert PortClaim(settings.worker_port + 1, "worker-2", "CRYPTOVIZ_WORKER_PORT") in claimed
+
+
+def test_grafana_is_told_where_things_are_and_may_fail(tmp_path: Path) -> None:
+    grafana = Grafana(("/opt/grafana/bin/grafana", "server"), Path("/opt/grafana"))
+    part = parts_of(PIPELINE, tmp_path, Machine(Path("/java"), [], grafana), grafana_port=13000)["grafana"]
+    assert tuple(part.argv) == ("/opt/grafana/bin/grafana", "server", "--homepath", "/opt/grafana")
+    assert part.env["GF_SERVER_HTTP_PORT"] == "13000"
+    assert part.env["CRYPTOVIZ_CLICKHOUSE_PORT"] == "8123"
+    assert not part.critical
+    assert "secret" not in "".join(part.env.values())
