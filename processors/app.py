@@ -25,7 +25,7 @@ from processors.rules import Rules
 logger = logging.getLogger(__name__)
 
 APP_ID = "cryptoviz-worker"
-BATCH_MESSAGES = 50
+BATCH_MESSAGES = 1000
 BATCH_WITHIN_S = 0.02
 EXIT_FAILED = 70
 BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}

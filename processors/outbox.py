@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cryptoviz.errors import Retryable
 from cryptoviz.kafka import Writer
 
-MAX_PENDING = 20_000
+MAX_PENDING = 5_000
 POLL_S = 0.002
 
 
