@@ -8,9 +8,10 @@ from collections.abc import Callable
 from threading import Event
 from urllib.parse import urlsplit
 
-import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from cryptoviz.clickhouse import connect
+from cryptoviz.errors import Retryable, UserError
 from cryptoviz.settings import Settings
 from producers.failures import Stopped
 
@@ -21,11 +22,10 @@ AGAIN_EVERY_S = 1.0
 NOTHING_YET = (60, 81)  # unknown table, unknown database: nothing has been stored so far
 
 LastStored = dict[tuple[str, str], int]
+Query = Callable[[Settings], LastStored]
 
 
-def last_stored(
-    settings: Settings, stop: Event, wait_s: float = WAIT_S, query: Callable[[Settings], LastStored] | None = None
-) -> LastStored:
+def last_stored(settings: Settings, stop: Event, wait_s: float = WAIT_S, query: Query | None = None) -> LastStored:
     """Time in ms of the last quote by (source, asset), {} where nothing is stored.
 
     Waits for a ClickHouse that does not answer, says so, and goes on without it after `wait_s`.
@@ -34,10 +34,13 @@ def last_stored(
     while True:
         try:
             return (query or _query)(settings)
-        except (ClickHouseError, OSError) as error:
+        except UserError as error:
+            logger.warning("what history is stored cannot be seen, so all of it is fetched: %s", error)
+            return {}
+        except (Retryable, ClickHouseError, OSError) as error:
             if getattr(error, "code", None) in NOTHING_YET:
                 return {}
-            problem = type(error).__name__  # the text may hold the address with its password
+            problem = type(error.__cause__ or error).__name__  # the text may hold the address with its password
         if time.monotonic() >= deadline:
             logger.warning("ClickHouse still does not answer (%s); the full history is fetched", problem)
             return {}
@@ -50,11 +53,7 @@ def last_stored(
 
 
 def _query(settings: Settings) -> LastStored:
-    client = clickhouse_connect.get_client(
-        dsn=settings.clickhouse_url, username=settings.clickhouse_user,
-        password=settings.clickhouse_password.get_secret_value(), connect_timeout=5, send_receive_timeout=15,
-        autogenerate_session_id=False, query_retries=0,
-    )  # fmt: skip
+    client = connect(settings, timeout_s=15)
     try:
         found = client.query(
             "SELECT source, asset, toUnixTimestamp64Milli(max(at)) FROM "
