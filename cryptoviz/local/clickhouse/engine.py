@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import chdb
 from cryptoviz.errors import UserError
 from cryptoviz.local.clickhouse.failures import from_engine
 from cryptoviz.local.clickhouse.literals import escape_parameter, quote
+from cryptoviz.local.clickhouse.piped import into_pipe, read_while
 from cryptoviz.local.clickhouse.policy import Catalogue, function_allowances
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,11 @@ class Summary:
     result_bytes: int = 0
     elapsed_ns: int = 0
 
+    def plus(self, other: Summary) -> Summary:
+        """The sums of both."""
+        mine, theirs = asdict(self), asdict(other)
+        return Summary(**{name: mine[name] + theirs[name] for name in mine})
+
 
 class Session:
     """One connection to the engine: its settings and current database are seen by nobody else.
@@ -45,6 +52,8 @@ class Session:
     def __init__(self, path: Path) -> None:
         connect: Any = chdb.connect
         self._connection = connect(str(path))
+        self.summary = Summary()
+        """What the last stream or pipe has read so far."""
 
     def close(self) -> None:
         self._connection.close()
@@ -75,13 +84,7 @@ class Session:
         """Run one statement to its end; the answer in format `output` unless the statement names another."""
         result = self._query(statement, output, parameters)
         body = bytes(result.bytes())
-        return body, Summary(
-            read_rows=result.storage_rows_read(),
-            read_bytes=result.storage_bytes_read(),
-            result_rows=result.rows_read(),
-            result_bytes=len(body),
-            elapsed_ns=int(result.elapsed() * 1e9),
-        )
+        return body, replace(_read_by(result), result_bytes=len(body))
 
     def stream(self, statement: str, output: str, parameters: Mapping[str, str]) -> Generator[bytes, None, None]:
         """Run one SELECT and yield its answer block by block; only for formats without head and foot.
@@ -91,9 +94,21 @@ class Session:
         try:
             with self._connection.send_query(statement, output, params=dict(parameters)) as blocks:
                 for block in blocks:
+                    self.summary = self.summary.plus(_read_by(block))
                     yield bytes(block.bytes())
         except (RuntimeError, chdb.ChdbError) as error:
             raise from_engine(error) from None
+
+    def pipe(self, tree: Node, output: str, parameters: Mapping[str, str]) -> Generator[bytes, None, None]:
+        """Run one parsed SELECT and yield its answer in any format as the engine writes it."""
+        read_end, write_end = os.pipe()
+        try:
+            statement = self._function("formatQueryFromJSON", json.dumps(into_pipe(tree, write_end, output)))
+        except BaseException:
+            os.close(read_end)
+            os.close(write_end)
+            raise
+        return read_while(lambda: self._run(statement, parameters), read_end, write_end)
 
     def insert(self, head: str, input_format: str, data: bytes) -> Summary:
         """Insert `data`; when this returns the rows are in a part on disk."""
@@ -114,6 +129,9 @@ class Session:
         """The rows of a small SELECT."""
         body, _ = self.query(statement, "JSONCompactEachRow", parameters or {})
         return [json.loads(line) for line in body.splitlines()]
+
+    def _run(self, statement: str, parameters: Mapping[str, str]) -> None:
+        self.summary = _read_by(self._query(statement, "Null", parameters))
 
     def _function(self, name: str, statement: str) -> str:
         sql = f"SELECT {name}({{statement:String}})"
@@ -184,6 +202,16 @@ def _read_catalogue(session: Session) -> Catalogue:
         table_functions=frozenset(row[0].lower() for row in session.rows("SELECT name FROM system.table_functions")),
         formats={row[0].lower(): row[0] for row in session.rows("SELECT name FROM system.formats WHERE is_output")},
         settings=frozenset(row[0] for row in session.rows("SELECT name FROM system.settings")),
+    )
+
+
+def _read_by(result: Any) -> Summary:
+    """What chDB counted for a result or for one block of a stream."""
+    return Summary(
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        result_rows=result.rows_read(),
+        elapsed_ns=int(result.elapsed() * 1e9),
     )
 
 

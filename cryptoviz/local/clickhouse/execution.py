@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from cryptoviz.local.clickhouse.engine import Engine, Node, Session, Summary
@@ -18,7 +18,8 @@ from cryptoviz.local.clickhouse.users import User
 
 logger = logging.getLogger(__name__)
 
-# Formats whose blocks can be put one behind the other; the others have a head or a foot and are sent whole.
+# Formats whose blocks can be put one behind the other. The others have a head or a foot: they come through a pipe
+# for readers, whose answers must not fill the memory, and whole for the writer.
 STREAMED_FORMATS = frozenset(
     {
         *("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "Values", "LineAsString"),
@@ -114,13 +115,15 @@ class Execution:
             self._prepare_writer(session, current)
         self._stoppable = tree is not None and tree.get("type") == "SelectWithUnionQuery"
         output = self._format(tree)
-        if self._can_stream(tree, kind, output):
-            return self._stream(session, text, output)
+        if tree is not None and self._can_stream(tree, kind, output):
+            return self._stream(session, session.stream(text, output, self._query.parameters), output)
+        if tree is not None and kind == "own" and self._stoppable and self._user.readonly:
+            return self._stream(session, session.pipe(tree, output, self._query.parameters), output)
         body, summary = session.query(text, output, self._query.parameters)
         return Answer(output, iter((body,)), whole=True, summary=summary)
 
-    def _stream(self, session: Session, text: str, output: str) -> Answer:
-        blocks = self._blocks = session.stream(text, output, self._query.parameters)
+    def _stream(self, session: Session, blocks: Generator[bytes, None, None], output: str) -> Answer:
+        self._blocks = blocks
         held: list[bytes] = []
         size = 0
         for block in blocks:
@@ -128,7 +131,7 @@ class Execution:
             size += len(block)
             if size >= HELD_BACK_BYTES and not self._query.whole:
                 return Answer(output, chain(held, blocks), whole=False)
-        return Answer(output, iter(held), whole=True, summary=Summary(result_bytes=size))
+        return Answer(output, iter(held), whole=True, summary=replace(session.summary, result_bytes=size))
 
     def _read(self, session: Session, text: str) -> tuple[Node | None, str]:
         """The statement's tree and what kind it is: `own` tree, tree of what it is `about`, `harmless`, or `other`."""
@@ -204,10 +207,9 @@ class Execution:
             raise QueryError(NOT_IMPLEMENTED, f"Read-only users cannot use the format {name}")
         return name
 
-    def _can_stream(self, tree: Node | None, kind: str, output: str) -> bool:
+    def _can_stream(self, tree: Node, kind: str, output: str) -> bool:
         return (
-            tree is not None
-            and kind == "own"
+            kind == "own"
             and tree.get("type") == "SelectWithUnionQuery"
             and output in STREAMED_FORMATS
             and "extremes" not in self._query.settings

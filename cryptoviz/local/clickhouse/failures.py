@@ -49,7 +49,7 @@ _MESSAGE = re.compile(r"Code: (\d+)\. DB::Exception: (.*)", re.DOTALL)
 _NAME_AT_END = re.compile(r"\(([A-Z][A-Z0-9_]*)\)\s*$")
 # What the engine adds about the call that asked it to parse, not about the user's own statement.
 _SCOPE_OF_PARSER = re.compile(
-    r": In scope SELECT (?:parseQueryToJSON|formatQuery\w*)\(.*\)(?= \([A-Z_]+\)\s*$)", re.DOTALL
+    r": In scope SELECT (?:parseQueryToJSON|formatQuery\w*)\(.*\)\.?(?= \([A-Z_]+\)\s*$)", re.DOTALL
 )
 
 

@@ -12,12 +12,14 @@ from cryptoviz.local.clickhouse.policy import LIMITS, REFUSED_FORMATS, TABLE_FUN
 
 Node = dict[str, Any]
 
-_STATEMENTS = frozenset(
+_ROOTS = frozenset(
     {
-        *("SelectWithUnionQuery", "SelectIntersectExceptQuery", "SelectQuery", "ExplainQuery", "TablesInSelectQuery"),
-        *("ShowTablesQuery", "ShowColumnsQuery", "ShowIndexesQuery", "ShowFunctionsQuery", "SetQuery"),
+        *("SelectWithUnionQuery", "ExplainQuery", "ShowTablesQuery", "ShowColumnsQuery", "ShowIndexesQuery"),
+        *("ShowFunctionsQuery", "ShowEngineQuery"),
     }
 )
+# Node types that end in "Query" and may occur inside of those.
+_STATEMENTS = _ROOTS | {"SelectIntersectExceptQuery", "SelectQuery", "TablesInSelectQuery", "SetQuery"}
 # Their right side may be the bare name of a table.
 _MEMBERSHIP = frozenset(
     prefix + name + suffix
@@ -33,6 +35,8 @@ def check_statement(tree: Node, scope: Scope) -> None:
 
     `tree` is what `parseQueryToJSON` made of the statement. Whatever is not known to be harmless is refused.
     """
+    if tree.get("type") not in _ROOTS:
+        raise QueryError(READONLY, f"Read-only users cannot run this statement ({tree.get('type')})")
     for node in _nodes(tree):
         kind = str(node.get("type", ""))
         if kind.endswith("Query") and kind not in _STATEMENTS:
@@ -145,7 +149,7 @@ def _check_settings(node: Node, scope: Scope) -> None:
 
 
 def _check_explain(node: Node, scope: Scope) -> None:
-    if str(node.get("query", {}).get("type")) not in _STATEMENTS:
+    if node.get("query", {}).get("type") != "SelectWithUnionQuery":
         raise QueryError(READONLY, "Read-only users can explain SELECT only")
 
 
