@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-replay lint lock clean
+.PHONY: help setup demo up test test-replay lint lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,12 @@ lint: $(READY)  ## ruff and mypy
 lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.txt $(UPGRADE)
+	uv pip compile pyproject.toml --extra producers --extra processors --group build --universal --python-version 3.11 --generate-hashes \
+		--constraint requirements.txt --no-emit-index-url --no-emit-find-links --no-header --quiet \
+		--output-file requirements-image.txt
+
+generate: $(READY)  ## write .env.example and the JSON Schemas in docs/ again from the code
+	@$(BIN)/python -m cryptoviz.generate
 
 clean:  ## remove the environment and the embedded stack's data
 	rm -rf $(VENV) .cryptoviz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
     # Processes
     workers: int = Field(1, ge=1, le=64, description="Faust workers the embedded stack starts")
     worker_id: str = Field(
-        "worker-1", pattern=r"^[a-zA-Z0-9_-]+$", description="Stable name of this worker in its group"
+        "", pattern=r"^[a-zA-Z0-9_.-]*$", description="Stable name of this worker in its group; empty: the host's name"
     )
     worker_port: int = Field(8001, description="Web port of this worker")
     sink_quotes_seconds: float = Field(0.2, gt=0, description="Longest wait of a quote in the sink")
@@ -124,6 +125,11 @@ class Settings(BaseSettings):
         if not self.horizon_hours or any(not 1 <= hours <= 24 * 7 for hours in self.horizon_hours):
             raise ValueError("horizon_hours must list whole hours from 1 to 168, for example 1,4,24")
         return self
+
+    @property
+    def worker_name(self) -> str:
+        """The name a worker goes by: its id, else that of its host (a container's own, where workers are scaled)."""
+        return self.worker_id or socket.gethostname()
 
     @property
     def horizons_s(self) -> tuple[int, ...]:

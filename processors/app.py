@@ -47,8 +47,8 @@ def build(settings: Settings) -> App:
         APP_ID,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
         store="memory://",
-        datadir=str(settings.home / "faust" / settings.worker_id),
-        consumer_group_instance_id=settings.worker_id,
+        datadir=str(settings.home / "faust" / settings.worker_name),
+        consumer_group_instance_id=settings.worker_name,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
         broker_commit_interval=0.5,
@@ -69,8 +69,8 @@ def build(settings: Settings) -> App:
         _homes(registry, settings.partitions),
         Rules.of(settings),
         _outbox(settings, "analyse"),
-        LogReader(client_config(settings, f"{settings.worker_id}-reader") | {"group.id": f"{APP_ID}-reader"}),
-        settings.worker_id,
+        LogReader(client_config(settings, f"{settings.worker_name}-reader") | {"group.id": f"{APP_ID}-reader"}),
+        settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
     _add_pages(app)
@@ -78,7 +78,7 @@ def build(settings: Settings) -> App:
 
 
 def _outbox(settings: Settings, name: str) -> Outbox:
-    return Outbox(Writer(producer_config(settings, f"{settings.worker_id}-{name}")))
+    return Outbox(Writer(producer_config(settings, f"{settings.worker_name}-{name}")))
 
 
 def _homes(registry: AssetRegistry, partitions: int) -> dict[int, Sequence[str]]:

@@ -34,7 +34,7 @@ def run(settings: Settings) -> None:
 
 def _require_topics(settings: Settings) -> None:
     # A worker that subscribes to a topic that does not exist yet would never read it.
-    there = AdminClient(client_config(settings, settings.worker_id)).list_topics(timeout=30).topics
+    there = AdminClient(client_config(settings, settings.worker_name)).list_topics(timeout=30).topics
     missing = [topic.name for topic in TOPICS if topic.name not in there]
     if missing:
         raise UserError(f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first")

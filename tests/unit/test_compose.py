@@ -1,0 +1,123 @@
+"""The Compose file against the settings, the commands and the versions it must agree with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cryptoviz.cli import COMMANDS
+from cryptoviz.generate import COMPOSE_ONLY
+from cryptoviz.local.grafana import PLUGIN, PLUGIN_VERSION
+from cryptoviz.local.kafka_jars import KAFKA_VERSION
+from cryptoviz.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+VARIABLES = {f"CRYPTOVIZ_{name.upper()}" for name in Settings.model_fields}
+PASSWORDS = re.findall(r"\$\{(CRYPTOVIZ_\w+):\?", TEXT)
+
+
+def test_our_services_run_commands_that_exist() -> None:
+    assert {service["command"][0] for service in OURS.values()} == set(COMMANDS) & {
+        "topics", "migrate", "produce", "process", "sink"
+    }  # fmt: skip
+
+
+def test_our_services_are_given_settings_that_exist() -> None:
+    given = {name for service in OURS.values() for name in service["environment"]}
+    assert given <= VARIABLES
+    assert {"CRYPTOVIZ_KAFKA", "CRYPTOVIZ_CLICKHOUSE_URL", "CRYPTOVIZ_CLICKHOUSE_PASSWORD"} <= given
+
+
+def test_variables_of_the_file_are_settings_or_named_in_the_example() -> None:
+    assert set(re.findall(r"\$\{(\w+)", TEXT)) <= VARIABLES | set(COMPOSE_ONLY)
+
+
+def test_published_ports_are_on_loopback_and_those_of_the_settings() -> None:
+    defaults = Settings()
+    wanted = {"kafka": defaults.kafka_port, "clickhouse": defaults.clickhouse_port, "grafana": defaults.grafana_port}
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {
+        name: [f"127.0.0.1:${{CRYPTOVIZ_{name.upper()}_PORT:-{port}}}:{port}"] for name, port in wanted.items()
+    }
+
+
+def test_health_checks_ask_the_ports_the_parts_listen_on() -> None:
+    for name, setting in (("produce", "PRODUCER_PORT"), ("worker", "WORKER_PORT"), ("sink", "SINK_PORT")):
+        port = SERVICES[name]["environment"][f"CRYPTOVIZ_{setting}"]
+        assert f"127.0.0.1:{port}/" in SERVICES[name]["healthcheck"]["test"][-1]
+
+
+def test_images_are_pinned_and_the_versions_are_those_of_the_embedded_stack() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items()}
+    assert all(re.fullmatch(r"[a-z/-]+:\d+(\.\d+)+", image) for image in images.values()), images
+    assert images["kafka"] == f"apache/kafka:{KAFKA_VERSION}"
+    assert SERVICES["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"] == f"{PLUGIN}@{PLUGIN_VERSION}"
+
+
+def test_no_password_has_a_default() -> None:
+    assert len(PASSWORDS) >= 4
+    for line in TEXT.splitlines():
+        if "PASSWORD" in line and ":" in line:
+            assert ":?" in line, line
+
+
+def test_services_start_in_order_of_health_and_completion() -> None:
+    for name, service in OURS.items():
+        for other, condition in service["depends_on"].items():
+            one_shot = SERVICES[other].get("restart") == "no"
+            wanted = "service_completed_successfully" if one_shot else "service_healthy"
+            assert condition == {"condition": wanted}, (name, other)
+            assert one_shot or "healthcheck" in SERVICES[other]
+
+
+def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("docker-compose is not installed (Debian: apt-get install docker-compose)")
+    (tmp_path / "docker-compose.yml").write_text(TEXT)
+    (tmp_path / ".env").write_text("".join(f"{name}=secret\n" for name in {*PASSWORDS}))
+    done = subprocess.run([compose, "config"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(yaml.safe_load(done.stdout)["services"]) == set(SERVICES)
+    (tmp_path / ".env").write_text("")
+    refused = subprocess.run([compose, "config"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode != 0
+    assert "in .env" in refused.stderr
+
+
+def test_the_image_is_built_from_what_it_copies() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {
+        word
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    }
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_images_lock_holds_versions_of_the_whole_lock() -> None:
+    whole, image = (_locked(name) for name in ("requirements.txt", "requirements-image.txt"))
+    assert image <= whole
+    assert {"faust-streaming", "confluent-kafka", "requests"} <= {entry.split("==")[0] for entry in image}
+    assert not {"chdb", "pytest"} & {entry.split("==")[0] for entry in image}
+
+
+def test_no_lock_names_an_address() -> None:
+    for name in ("requirements.txt", "requirements-image.txt"):
+        assert not re.search(r"https?://|index-url", (ROOT / name).read_text())
+
+
+def _locked(name: str) -> set[str]:
+    return set(re.findall(r"^[a-z0-9-]+==[^\s;\\]+", (ROOT / name).read_text(), re.MULTILINE))
