@@ -133,7 +133,7 @@ class Inserter:
     def _persist(self, rows: Rows, batch: Batch) -> None:
         attempts = Retrying(
             retry=retry_if_exception_type(Retryable),
-            wait=wait_exponential_jitter(initial=0.1, max=LONGEST_WAIT_S, jitter=0.2),
+            wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT_S, jitter=0.2),
             stop=stop_when_event_set(self._given_up),
             sleep=sleep_using_event(self._given_up),
             before_sleep=self._gone,

@@ -15,6 +15,7 @@ from cryptoviz.clickhouse import connect
 from cryptoviz.errors import UserError
 from cryptoviz.kafka import Writer, client_config, consumer_config, producer_config
 from cryptoviz.metrics import serve
+from cryptoviz.progress import SINK_GROUP
 from cryptoviz.settings import Settings
 from processors.sink import OnCommit, Sink
 from processors.sink_insert import Inserter
@@ -23,7 +24,6 @@ from processors.sink_rows import TOPICS
 
 logger = logging.getLogger(__name__)
 
-GROUP = "cryptoviz-sink"
 NAME = "cryptoviz-sink"
 TOPICS_WAIT_S = 30.0
 # Reading and inserting share the interpreter; at the usual 5 ms each piece sent waits that long to go on (12 % slower).
@@ -72,7 +72,7 @@ def require_topics(settings: Settings, stop: threading.Event, wait_s: float = TO
 
 def _consumer(settings: Settings, on_commit: OnCommit) -> Consumer:
     return Consumer(
-        consumer_config(settings, NAME, GROUP)
+        consumer_config(settings, NAME, SINK_GROUP)
         | {"on_commit": on_commit, "error_cb": _say, "queued.max.messages.kbytes": 65_536}
     )
 

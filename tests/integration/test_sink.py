@@ -1,0 +1,266 @@
+"""The sink against a real broker and a real ClickHouse: what goes in comes out, once, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from urllib.request import urlopen
+
+import orjson
+import pytest
+import sink_messages as made
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+from pydantic import SecretStr
+from servers import ClickHouseServer, KafkaServer
+from sink_process import PER_NUMBER, SinkProcess, ask, counts, everything, send, wait_caught_up
+from waiting import wait_until
+
+from cryptoviz.cli.migrate import run as migrate
+from cryptoviz.progress import SINK_GROUP, consumer_lag
+from cryptoviz.settings import Settings
+from cryptoviz.topics_admin import ensure_topics
+from processors.sink_rows import TOPICS
+
+pytestmark = pytest.mark.stack
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker of this file's own, because the sink's topics and group have fixed names."""
+    server = KafkaServer(tmp_path_factory.mktemp("sink-kafka"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def settings(stack_settings: Settings, broker: KafkaServer) -> Settings:
+    """Topics and tables are there, and the sink's group has read all there was before this test."""
+    settings = stack_settings.model_copy(update={"kafka": broker.address})
+    ensure_topics(settings)
+    migrate(settings)
+    return settings
+
+
+@pytest.fixture
+def sink(settings: Settings, tmp_path: Path) -> Iterator[SinkProcess]:
+    process = SinkProcess(settings, tmp_path)
+    yield process
+    if process.process is not None:
+        process.end(signal.SIGKILL)
+
+
+def fresh(length: int) -> range:
+    """Numbers that no other test of this file has used."""
+    start = next(_numbers) * 100_000
+    return range(start, start + length)
+
+
+def expected(length: int) -> dict[str, int]:
+    return {table: rows * length for table, rows in PER_NUMBER.items()}
+
+
+def test_messages_of_every_topic_become_rows_and_the_metrics_say_so(settings: Settings, sink: SinkProcess) -> None:
+    numbers = fresh(20)
+    send(settings, everything(numbers))
+    sink.start()
+    wait_caught_up(settings)
+    assert counts(settings) == expected(20)
+    first = numbers.start
+    assert ask(settings, "SELECT close FROM {db}.bars FINAL ORDER BY start LIMIT 1") == [(2.0 + first,)]
+    assert ask(settings, "SELECT DISTINCT state, asset FROM {db}.source_health FINAL") == [("available", "")]
+    forecasts = ask(
+        settings,
+        "SELECT model, forecast, bounds, reason, filed_at > made_at FROM {db}.predictions FINAL "
+        "ORDER BY made_at, model LIMIT 3",
+    )
+    assert forecasts[0] == ("ma_long", None, [], "not_enough_points", True)
+    assert forecasts[2][:2] == ("trend", 101.0)
+    assert [tuple(bound.values()) if isinstance(bound, dict) else bound for bound in forecasts[2][2]] == [
+        (0.8, 90.0, 110.0)
+    ]
+    columns = ask(settings, "SELECT symbol, price, source FROM {db}.crypto_prices ORDER BY timestamp LIMIT 1")
+    assert columns == [("BTC", 60_000.0 + first, "binance")]
+    assert ask(settings, "SELECT asset, source, price FROM {db}.v_latest") == [
+        ("BTC", "binance", 60_000.0 + numbers[-1])
+    ]
+    with urlopen(f"http://127.0.0.1:{settings.sink_port}/metrics", timeout=5) as answer:
+        assert b'cryptoviz_sink_rows_total{table="quotes"} 60.0' in answer.read()
+    with urlopen(f"http://127.0.0.1:{settings.sink_port}/health", timeout=5) as answer:
+        assert orjson.loads(answer.read())["ok"] is True
+
+
+def test_a_stop_stores_and_commits_what_was_read_and_exits_0(settings: Settings, sink: SinkProcess) -> None:
+    sink.start()
+    wait_until(lambda: "copying" in sink.text(), 30, "the sink to run")
+    send(settings, everything(fresh(5)))
+    wait_until(lambda: counts(settings)["quotes"] == 15, 30, "the quotes to be stored")
+    began = time.monotonic()
+    assert sink.end() == 0
+    assert time.monotonic() - began < 5
+    assert not any(consumer_lag(settings, SINK_GROUP, TOPICS).values())
+    assert counts(settings) == expected(5)
+
+
+def test_messages_written_twice_are_one_row_and_the_first_forecast_filed_stays(
+    settings: Settings, sink: SinkProcess
+) -> None:
+    numbers = fresh(3)
+    send(settings, everything(numbers))
+    send(settings, everything(numbers))
+    send(settings, [("predictions", n % 4, made.prediction(n, forecast=999.0)) for n in numbers])
+    sink.start()
+    wait_caught_up(settings)
+    assert counts(settings) == expected(3)
+    assert ask(settings, "SELECT DISTINCT forecast FROM {db}.predictions FINAL WHERE model = 'trend'") == [(101.0,)]
+    with urlopen(f"http://127.0.0.1:{settings.sink_port}/metrics", timeout=5) as answer:
+        assert b"cryptoviz_sink_conflicting_forecasts_total 3.0" in answer.read()
+    assert "the first one counts" in sink.text()
+
+
+def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+    numbers = fresh(2_000)
+    killed = settings.model_copy(update={"sink_batch_rows": 500})  # small batches: more borders to be killed at
+    sink = SinkProcess(killed, tmp_path)
+    send(settings, everything(numbers[:500]))
+    for turn in range(1, 4):
+        sink.start()
+        before = counts(settings)["quotes"]
+        wait_until(lambda before=before: counts(settings)["quotes"] > before, 30, "rows before the next kill")  # type: ignore[misc]
+        assert sink.end(signal.SIGKILL) == -signal.SIGKILL
+        send(settings, everything(numbers[500 * turn : 500 * (turn + 1)]))
+    sink.start()
+    try:
+        wait_caught_up(settings)
+        assert counts(settings) == expected(2_000)
+        prices = ask(settings, "SELECT sum(price), uniqExact(ref) FROM {db}.quotes FINAL")
+        assert prices == [(sum(3 * (60_000.0 + n) for n in numbers), 6_000)]
+    finally:
+        assert sink.end() == 0
+
+
+def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
+    settings: Settings, broker: KafkaServer, tmp_path: Path
+) -> None:
+    server = ClickHouseServer(tmp_path)
+    server.start()
+    own = settings.model_copy(
+        update={
+            "clickhouse_url": server.url,
+            "clickhouse_password": SecretStr(server.password),
+        }
+    )
+    migrate(own)
+    sink = SinkProcess(own.model_copy(update={"sink_batch_rows": 300}), tmp_path)
+    try:
+        numbers = fresh(1_500)
+        send(own, everything(numbers[:100]))
+        sink.start()
+        wait_caught_up(own)
+        server.kill()
+        send(own, everything(numbers[100:]))  # many times more than a batch holds: reading has to pause
+        wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to notice")
+        wait_until(lambda: lag_seen(own) == 1_400, 30, "the outage to be seen as lag, nothing committed")
+        assert members(broker) == 1
+        server.start()
+        wait_caught_up(own)
+        assert counts(own) == expected(1_500)
+        assert sink.text().count("waiting for it") == 1
+        assert sink.text().count("ClickHouse is back") == 1
+        assert sink.end() == 0
+    finally:
+        sink.end(signal.SIGKILL)
+        server.stop()
+
+
+def lag_seen(settings: Settings) -> int:
+    return consumer_lag(settings, SINK_GROUP)["bars"]
+
+
+def members(broker: KafkaServer) -> int:
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    return len(admin.describe_consumer_groups([SINK_GROUP])[SINK_GROUP].result(10).members)
+
+
+def test_a_stop_during_an_outage_exits_0_in_time_and_what_was_not_stored_is_read_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    lost = settings.model_copy(update={"clickhouse_url": "http://127.0.0.1:1"})
+    sink = SinkProcess(lost, tmp_path)
+    send(settings, everything(fresh(4)))
+    sink.start()
+    wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to wait for ClickHouse")
+    began = time.monotonic()
+    assert sink.end() == 0
+    assert time.monotonic() - began < 5
+    sink = SinkProcess(settings, tmp_path)
+    sink.start()
+    try:
+        wait_caught_up(settings)
+        assert counts(settings) == expected(4)
+    finally:
+        sink.end()
+
+
+GARBAGE = [b"\xff\xfe\x00", b"{", b'{"asset": "BTC"}']
+
+
+@pytest.mark.parametrize("topic", ["quotes.normalized", "bars", "stats", "predictions", "signals"])
+def test_garbage_goes_to_the_dead_letters_and_the_rest_goes_on(
+    settings: Settings, sink: SinkProcess, broker: KafkaServer, topic: str
+) -> None:
+    numbers = fresh(2)
+    good = everything(numbers)
+    send(settings, [*good[:7], *((topic, 0, value) for value in GARBAGE), *good[7:]])
+    sink.start()
+    wait_until(lambda: counts(settings)["dead_letters"] == 2 + len(GARBAGE), 60, "the dead letters to be stored")
+    wait_caught_up(settings)
+    assert counts(settings) == expected(2) | {"dead_letters": 2 + len(GARBAGE)}
+    found = ask(settings, f"SELECT encoding, payload FROM {{db}}.dead_letters FINAL WHERE topic = '{topic}'")
+    assert sorted(found) == [("base64", "//4A"), ("utf-8", "{"), ("utf-8", '{"asset": "BTC"}')]
+    assert len(read_all(broker, f"{topic}.dead")) == len(GARBAGE)
+
+
+def read_all(broker: KafkaServer, topic: str) -> list[bytes]:
+    reader = Consumer(
+        {
+            "bootstrap.servers": broker.address,
+            "group.id": f"reader-{topic}",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    reader.subscribe([topic])
+    try:
+        return [message.value() or b"" for message in reader.consume(len(GARBAGE), timeout=20)]
+    finally:
+        reader.close()
+
+
+def test_an_unreadable_dead_letter_is_stored_with_what_is_known(settings: Settings, sink: SinkProcess) -> None:
+    send(settings, [("bars.dead", 3, b"not JSON")])
+    sink.start()
+    wait_caught_up(settings)
+    found = ask(settings, "SELECT topic, partition, reason, payload FROM {db}.dead_letters FINAL")
+    assert found == [("bars.dead", 3, "unreadable_letter", "not JSON")]
+
+
+def test_missing_tables_are_one_clear_line_and_exit_1(settings: Settings, tmp_path: Path) -> None:
+    bare = settings.model_copy(update={"clickhouse_database": "never_made"})
+    sink = SinkProcess(bare, tmp_path)
+    send(settings, everything(fresh(1)))
+    sink.start()
+    assert sink.process is not None
+    assert sink.process.wait(30) == 1
+    assert "run `cryptoviz migrate`" in sink.text().splitlines()[-1]
+    sink = SinkProcess(settings, tmp_path)  # leaves the group with everything read, for the next test
+    sink.start()
+    wait_caught_up(settings)
+    assert sink.end() == 0

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+import sink_messages as made
+from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError
+from fakes import FakeClickHouse
+from waiting import wait_until
+
+from cryptoviz.errors import UserError
+from cryptoviz.settings import load_settings
+from processors.normalise import Position
+from processors.sink_insert import Batch, Inserter
+from processors.sink_metrics import SinkMetrics
+from processors.sink_rows import Health, add_message
+
+AWAY = OperationalError("connection refused")
+BUSY = DatabaseError("Code: 202. Too many queries", code=202)
+NO_TABLE = DatabaseError("Code: 60. Table crypto.bars does not exist", code=60)
+NO_RIGHT = DatabaseError("Code: 497. Not enough privileges", code=497)
+
+
+def batch_of(*messages: tuple[str, Any]) -> Batch:
+    batch = Batch("lane")
+    for offset, (topic, message) in enumerate(messages):
+        at = Position(topic, 0, offset, made.T0)
+        add_message(orjson.dumps(message), at, batch.tables, Health())
+        batch.include(at, 1.0)
+    return batch
+
+
+def inserter(client: FakeClickHouse, metrics: SinkMetrics | None = None) -> Inserter:
+    one = Inserter(lambda: client, load_settings(), metrics or SinkMetrics())
+    one.start()
+    return one
+
+
+def test_a_batch_is_handed_back_when_every_table_has_its_rows() -> None:
+    client = FakeClickHouse()
+    one = inserter(client)
+    batch = batch_of(("quotes.normalized", made.heartbeat(0)), ("quotes.normalized", made.quotes(1)))
+    one.put(batch)
+    assert one.done.get(timeout=5) is batch
+    assert [table for table, _, _ in client.inserts] == ["source_health", "quotes"]
+    assert client.inserts[1][1]["item"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("trouble", [AWAY, BUSY, ConnectionResetError("reset")])
+def test_an_outage_is_waited_out_with_the_same_token_and_said_once(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = FakeClickHouse(troubles=[trouble, trouble])
+    one = inserter(client)
+    with caplog.at_level("INFO"):
+        one.put(batch_of(("bars", made.bar(0))))
+        assert one.done.get(timeout=5) is not None
+    assert len(client.tokens_tried) == 3
+    assert len(set(client.tokens_tried)) == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert not one.waiting
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (NO_TABLE, "cryptoviz migrate"),
+        (NO_RIGHT, "Not enough privileges"),
+        (DatabaseError("Code: 516", code=516), "CRYPTOVIZ_CLICKHOUSE_PASSWORD"),
+        (DataError("column 'close'"), "column 'close'"),
+    ],
+)
+def test_a_refusal_that_waiting_does_not_mend_ends_the_thread_with_one_line(trouble: Exception, says: str) -> None:
+    one = inserter(FakeClickHouse(troubles=[trouble]))
+    one.put(batch_of(("bars", made.bar(0))))
+    assert one.done.get(timeout=5) is None
+    assert isinstance(one.failure, UserError)
+    assert says in str(one.failure)
+
+
+def test_closing_ends_the_waiting_without_handing_the_batch_back() -> None:
+    one = inserter(FakeClickHouse(troubles=[AWAY] * 1000))
+    one.put(batch_of(("bars", made.bar(0))))
+    wait_until(lambda: one.waiting, 5, "the inserter to wait for ClickHouse")
+    one.close()
+    assert one.done.get(timeout=5) is None
+    assert one.failure is None
+
+
+def test_two_batches_of_the_same_messages_have_different_tokens() -> None:
+    first, second = (batch_of(("bars", made.bar(0))) for _ in range(2))
+    assert first.token("bars") != second.token("bars")
+    assert first.token("bars") != first.token("stats")
+
+
+def test_the_reach_of_a_batch_ends_after_its_last_message() -> None:
+    reach = batch_of(*[("bars", made.bar(n)) for n in range(3)]).reach["bars", 0]
+    assert (reach.first, reach.next, reach.filed_at) == (0, 3, made.T0)
