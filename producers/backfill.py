@@ -19,7 +19,7 @@ from cryptoviz.assets import Listing
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import Quote
 from producers.asking import Asker
-from producers.failures import Failure, Stopped
+from producers.failures import REQUEST_REFUSED, Failure, Stopped
 from producers.outbox import Outbox
 from producers.poller import Poller
 from producers.progress import Progress
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
 DEADLINE_S = 60.0  # a slow or refusing source costs its history, not the start
-SYMBOLS_OWN_FAULT = frozenset({"http_400", "http_404", "http_422", "error_body"})
+SYMBOLS_OWN_FAULT = REQUEST_REFUSED | {"error_body"}
 LOOK_EVERY_S = 0.1
 MESSAGES_PER_LOOK = 200  # how many messages are sent between two looks at how full the buffer is
 

@@ -14,6 +14,7 @@ from cryptoviz.messages import SourceState
 
 MAX_RETRY_AFTER_S = 72 * 3600.0  # Binance bans for three days at most; a longer wish is a broken clock
 DETAIL_CHARS = 200
+REQUEST_REFUSED = frozenset({"http_400", "http_404", "http_422"})  # something we asked for is not to be had
 _BANNED_UNTIL = re.compile(r"until (\d{13})\b")
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cryptoviz.assets import AssetRegistry
+from cryptoviz.assets import AssetRegistry, Listing
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import Quote
 from producers.asking import Asker
 from producers.budget import Ticks
 from producers.condition import Condition
-from producers.failures import Failure, Stopped
+from producers.failures import REQUEST_REFUSED, Failure, Stopped
 from producers.metrics import Metrics
 from producers.outbox import Outbox
 from producers.quote import Parsed, Rejection
@@ -25,6 +26,7 @@ BLOCKED_S = 900.0  # a wrong key or a closed country does not mend itself by ask
 LIMITED_S = 60.0  # most limits count by the minute; doubled while it does not help
 RETRIES_SHARE = 0.8  # of the interval, so that the next poll is on time
 RETRIES_MAX_S = 60.0
+NARROW_AGAIN_S = 3600.0
 LETTERS_PER_ANSWER = 100  # an answer full of rubbish must not fill Kafka; all of it is counted
 
 
@@ -42,7 +44,8 @@ class Poller:
         self.condition = condition
         self._outbox = outbox
         self.metrics = metrics
-        self._request = source.request(registry.feeding(source.name))
+        self._listings: Sequence[Listing] = registry.feeding(source.name)
+        self._narrowed_at = -NARROW_AGAIN_S
         self._stamps: dict[str, int] = {}
         self._set_aside: set[tuple[str, str]] = set()
         self._limited_s = LIMITED_S
@@ -67,10 +70,39 @@ class Poller:
         """Ask once, retries included, and publish what came; raises only `Stopped` and what Kafka raises."""
         within_s = min(self.envelope.poll_interval_s * RETRIES_SHARE, RETRIES_MAX_S)
         try:
-            payload = self.asker.ask(self._request, within_s)
+            payload = self._ask(within_s)
             self._publish(payload)
         except Failure as failure:
             self._failed(failure)
+
+    def _ask(self, within_s: float) -> Any:
+        """The answer for all symbols, or for those that are not refused on their own.
+
+        Some sources refuse the whole request for one symbol they no longer list, without saying which.
+        """
+        try:
+            return self.asker.ask(self.source.request(self._listings), within_s)
+        except Failure as failure:
+            due = time.monotonic() - self._narrowed_at >= NARROW_AGAIN_S
+            if failure.reason not in REQUEST_REFUSED or not due:
+                raise
+            self._narrowed_at = time.monotonic()
+            refused = [listing for listing in self._listings if self._is_refused(listing, within_s)]
+            if not refused or len(refused) == len(self._listings):
+                raise  # the request as such is wrong
+        symbols = ", ".join(listing.symbol for listing in refused)
+        logger.warning("%s does not know %s any more; going on without until restarted", self.source.name, symbols)
+        self._listings = [listing for listing in self._listings if listing not in refused]
+        return self.asker.ask(self.source.request(self._listings), within_s)
+
+    def _is_refused(self, listing: Listing, within_s: float) -> bool:
+        try:
+            self.asker.ask(self.source.request([listing]), within_s)
+        except Failure as failure:
+            if failure.reason not in REQUEST_REFUSED:
+                raise
+            return True
+        return False
 
     def _publish(self, payload: Any) -> None:
         with self._outbox.lock:

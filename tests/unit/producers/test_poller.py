@@ -189,3 +189,34 @@ def test_a_stamp_from_the_future_is_rejected(server: LocalHttp, rig: MakeRig, ca
     each.poller.poll()
     assert each.quotes() == []
     assert {letter["reason"] for letter in each.letters()} == {"future"}
+
+
+def _without_ethereum(asked: Asked) -> Reply:
+    """As Binance does: one symbol it does not list spoils the whole request."""
+    if "ETHUSDT" in asked.params["symbols"]:
+        return as_json({"code": -1121, "msg": "Invalid symbol."}, 400)
+    return _tickers(asked)
+
+
+def test_a_symbol_that_spoils_the_request_is_found_and_left_out(
+    server: LocalHttp, rig: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = _without_ethereum
+    each = rig(Binance(), registry=THREE)
+    each.poller.poll()
+    each.poller.poll()
+    assert sorted(quote["asset"] for quote in each.quotes()) == ["BTC", "BTC", "SOL", "SOL"]
+    assert len(server.asked) == 1 + 3 + 1 + 1
+    assert "binance does not know ETHUSDT any more" in caplog.text
+    assert each.state == "available"
+
+
+def test_a_request_that_is_refused_for_every_symbol_is_not_narrowed_again_and_again(
+    server: LocalHttp, rig: MakeRig
+) -> None:
+    server.answer = lambda _: as_json({"code": -1100, "msg": "Illegal characters."}, 400)
+    each = rig(Binance(), registry=THREE)
+    each.poller.poll()
+    each.poller.poll()
+    assert len(server.asked) == 1 + 3 + 1
+    assert (each.state, each.reason) == ("failing", "http_400")

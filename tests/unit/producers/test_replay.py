@@ -17,7 +17,7 @@ from cryptoviz.partitions import partition_of
 from cryptoviz.settings import Settings
 from producers.recorded_rows import Judged, judge
 from producers.recordings import read_recording
-from producers.replay import QUOTES_PER_MESSAGE, Pace, closing_time, feed
+from producers.replay import BARS_PER_MESSAGE, FEWEST_QUOTES, Pace, closing_time, feed
 
 SETTINGS = Settings(_env_file=None)
 
@@ -83,11 +83,15 @@ def test_messages_keep_the_order_of_the_feed_and_hold_one_source_each(tmp_path: 
     assert {sent.partition for sent in writer.sent if sent.value["quotes"]} == {partition_of("BTC", 4)}
 
 
-def test_long_feeds_are_cut_into_messages(tmp_path: Path) -> None:
-    writer = FakeWriter()
-    feed(minutes(tmp_path, 1_200), writer, SETTINGS, Pace(None))
+@pytest.mark.parametrize(("step_s", "most"), [(60, BARS_PER_MESSAGE), (300, 20), (3600, FEWEST_QUOTES)])
+def test_a_message_is_cut_before_it_makes_too_many_bars(tmp_path: Path, step_s: int, most: int) -> None:
+    start, writer = START // 3_600_000 * 3_600_000, FakeWriter()
+    starts = [start + step_s * 1000 * n for n in range(210)]
+    feed(judged(candles(tmp_path / "a.parquet", starts)), writer, SETTINGS, Pace(None))
     sizes = [len(message["quotes"]) for message in writer.on("quotes.raw") if message["quotes"]]
-    assert sizes == [QUOTES_PER_MESSAGE, QUOTES_PER_MESSAGE, 1_200 - 2 * QUOTES_PER_MESSAGE]
+    assert sum(sizes) == 210
+    assert set(sizes[:-1]) == {most}
+    assert sizes[-1] <= most
 
 
 def test_heartbeats_of_every_source_close_the_last_bar_in_every_partition(tmp_path: Path) -> None:
