@@ -112,7 +112,7 @@ def write_config(broker: Broker) -> None:
 def format_argv(java: Path, jars: Sequence[Path], broker: Broker) -> tuple[str, ...]:
     """The command that makes the storage ready; it must have ended before the broker starts the first time."""
     return (
-        *_java_argv(java, jars, broker, heap_mb=64),
+        *_java_argv(java, jars, broker, 64, "-XX:TieredStopAtLevel=1"),
         "kafka.tools.StorageTool", "format", "--ignore-formatted",
         "--cluster-id", _cluster_id(), "--config", str(broker.properties_file),
     )  # fmt: skip
@@ -123,9 +123,9 @@ def broker_argv(java: Path, jars: Sequence[Path], broker: Broker) -> tuple[str, 
     return (*_java_argv(java, jars, broker, HEAP_MB), "kafka.Kafka", str(broker.properties_file))
 
 
-def _java_argv(java: Path, jars: Sequence[Path], broker: Broker, heap_mb: int) -> tuple[str, ...]:
+def _java_argv(java: Path, jars: Sequence[Path], broker: Broker, heap_mb: int, *more: str) -> tuple[str, ...]:
     return (
-        str(java), f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError",
+        str(java), f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", *more,
         f"-Dlog4j2.configurationFile={broker.log4j2_file}",
         "-cp", ":".join(str(jar) for jar in jars),
     )  # fmt: skip
