@@ -54,21 +54,27 @@ def wait_until_through(
     when a step stands still for too long.
     """
     admin = admin_client(settings)
+    everything = [topic for step in steps for topic in step.topics]
     for step in steps:
-        least, deadline = -1, time.monotonic() + patience_s
-        while left := _left(settings, step, admin, least):
-            if left != least:
-                least, deadline = left, time.monotonic() + patience_s
-                report(step, left)
+        seen, deadline = (-1, -1), time.monotonic() + patience_s
+        while (sign := _sign_of_life(settings, step, everything, admin, seen))[0]:
+            if sign[0] != seen[0]:
+                report(step, sign[0])
+            if sign != seen:
+                seen, deadline = sign, time.monotonic() + patience_s
             if time.monotonic() > deadline:
-                raise UserError(f"{step.doing} stands still: {step.group} has {left} messages left; see its log")
+                raise UserError(f"{step.doing} stands still: {step.group} has {sign[0]} messages left; see its log")
             pause(LOOK_EVERY_S)
         report(step, 0)
 
 
-def _left(settings: Settings, step: Stage, admin: AdminClient, before: int) -> int:
+def _sign_of_life(
+    settings: Settings, step: Stage, topics: Sequence[str], admin: AdminClient, before: tuple[int, int]
+) -> tuple[int, int]:
+    """What the step has left, and the length of all logs: one message may take it long, but then results appear."""
     try:
-        return sum(consumer_lag(settings, step.group, step.topics, admin).values())
+        left = sum(consumer_lag(settings, step.group, step.topics, admin).values())
+        return left, sum(log_ends(settings, topics, admin).values())
     except Retryable:
         return before  # no news is no progress
 

@@ -20,7 +20,9 @@ from producers.recorded_rows import Judged, Rows
 
 logger = logging.getLogger(__name__)
 
-QUOTES_PER_MESSAGE = 500
+BARS_PER_MESSAGE = 100
+"""The worker answers the group between two messages, so none may take it long: a candle of an hour is 60 bars."""
+FEWEST_QUOTES = 10
 ROWS_PER_STEP = 2_000
 STEP_S = 0.2  # with a speed, what falls due within this time is sent together
 MAX_PENDING = 5_000  # messages on their way; beyond that the feed waits for the broker
@@ -42,7 +44,7 @@ class Cutter:
         envelope = self._envelope(source, interval_s)
         partition = partition_of(quote["asset"], self.settings.partitions)
         held = self._open.get(partition)
-        if held and held[0] is envelope and len(held[1]) < QUOTES_PER_MESSAGE:
+        if held and held[0] is envelope and len(held[1]) < self._most_quotes(interval_s):
             held[1].append(quote)
             return
         if held:
@@ -60,6 +62,10 @@ class Cutter:
         sources = {source: envelope for (source, _), envelope in sorted(self._envelopes.items())}
         for envelope in sources.values():
             yield from envelope.heartbeats(received_at)
+
+    def _most_quotes(self, interval_s: float) -> int:
+        bars = max(1.0, interval_s / self.settings.bar_seconds)
+        return max(FEWEST_QUOTES, int(BARS_PER_MESSAGE / bars))
 
     def _envelope(self, source: str, interval_s: float) -> Envelope:
         if (source, interval_s) not in self._envelopes:

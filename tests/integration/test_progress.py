@@ -31,7 +31,7 @@ def filled(settings: Settings, make_topic: Callable[..., str]) -> str:
     writer = Writer(producer_config(settings, "test"))
     for partition in (0, 0, 0, 1, 1):
         writer.send(topic, partition, b"x")
-    assert writer.flush(10)
+    assert writer.flush(60)
     return topic
 
 
