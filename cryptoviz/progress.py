@@ -20,7 +20,7 @@ SINK_GROUP = "cryptoviz-sink"
 TIMEOUT_S = 10.0
 EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.5
 PATIENCE_S = 120.0
 
 Place = tuple[str, int]
