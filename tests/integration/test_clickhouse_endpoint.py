@@ -90,9 +90,10 @@ def test_parameters_are_bound_by_the_engine(served: Served) -> None:
     assert result.result_rows == [(4, text, ["a'b"])]
 
 
-def test_a_long_parameter_travels_in_a_form(served: Served) -> None:
+@pytest.mark.parametrize("in_form", [True, False])
+def test_a_long_parameter_travels_in_a_form_or_in_the_url(served: Served, in_form: bool) -> None:
     text = "x" * 100_000
-    client = served.client("analyst", "", form_encode_query_params=True)
+    client = served.client("analyst", "", form_encode_query_params=in_form)
     assert client.query("SELECT length({s:String})", {"s": text}).result_rows == [(100_000,)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ DEFAULT_DATABASE = "crypto"
 # Longest wait for answers under way at the end; the supervisor allows 3 s for everything.
 LAST_ANSWERS_S = 1.0
 GIVE_UP_S = 2.5
+# The real server's limit: clients put statements and parameters into the URL.
+LONGEST_URL_BYTES = 1024 * 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +58,8 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
         auto_decompress=False,
         access_log=None,
         shutdown_timeout=LAST_ANSWERS_S,
+        max_line_size=LONGEST_URL_BYTES,
+        max_field_size=LONGEST_URL_BYTES,
     )
     await runner.setup()
     try:
@@ -82,9 +87,10 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
     try:
         await site.start()
     except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "the port is taken, perhaps by another ClickHouse" if taken else error.strerror
         raise UserError(
-            f"cannot listen on {host}:{port}: {error.strerror}; is another ClickHouse running? "
-            "Set CRYPTOVIZ_CLICKHOUSE_PORT to a free port"
+            f"cannot listen on {host}:{port}: {reason}; set CRYPTOVIZ_CLICKHOUSE_PORT to a free port"
         ) from error
     return int(runner.addresses[0][1])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -60,15 +61,12 @@ class Execution:
         self._query = query
         self._database = database
         self._catalogue = engine.catalogue
+        # What the running query is found by; not the client's own id, which another may use as well.
+        self.mark = str(uuid.uuid4())
         self.abandoned = False
         self._stoppable = False
         self._session: Session | None = None
         self._blocks: Generator[bytes, None, None] | None = None
-
-    @property
-    def mark(self) -> str:
-        """What the running query can be found by."""
-        return f"http {self._query.query_id}"
 
     @property
     def may_be_stopped(self) -> bool:

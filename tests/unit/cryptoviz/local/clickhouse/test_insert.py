@@ -1,0 +1,56 @@
+"""Where an INSERT's statement ends and its data begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from cryptoviz.local.clickhouse.insert import Insert, split_insert
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            b"INSERT INTO t (a, b) FORMAT Native\n\x01\x02\n\xff",
+            Insert("INSERT INTO t (a, b) ", "Native", b"\x01\x02\n\xff"),
+        ),
+        (b"insert into t format TSV\n\n1", Insert("insert into t ", "TSV", b"\n1")),
+        (b"INSERT INTO t FORMAT CSV \r\n1,2", Insert("INSERT INTO t ", "CSV", b"1,2")),
+        (b"INSERT INTO t VALUES (1), (2)", Insert("INSERT INTO t ", "Values", b" (1), (2)")),
+        (b"INSERT INTO t(`format`) VALUES (1)", Insert("INSERT INTO t(`format`) ", "Values", b" (1)")),
+        (
+            b"INSERT INTO t (format, values) VALUES ('SELECT')",
+            Insert("INSERT INTO t (format, values) ", "Values", b" ('SELECT')"),
+        ),
+        (
+            b"-- FORMAT\n/* VALUES */ INSERT INTO t FORMAT TSV\n",
+            Insert("-- FORMAT\n/* VALUES */ INSERT INTO t ", "TSV", b""),
+        ),
+        (
+            b"INSERT INTO t SETTINGS async_insert = 1 FORMAT TSV\n1",
+            Insert("INSERT INTO t SETTINGS async_insert = 1 ", "TSV", b"1"),
+        ),
+        ("INSERT INTO `ü` VALUES ('é')".encode(), Insert("INSERT INTO `ü` ", "Values", " ('é')".encode())),
+        (b"INSERT INTO t FORMAT JSONEachRow", Insert("INSERT INTO t ", "JSONEachRow", b"")),
+    ],
+)
+def test_statement_and_data_are_cut_apart(statement: bytes, expected: Insert) -> None:
+    assert split_insert(statement) == expected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"SELECT 1 FORMAT JSON",
+        b"INSERT INTO t SELECT 1 FORMAT JSON",
+        b"INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x",
+        b"INSERT INTO t FROM INFILE 'x' FORMAT CSV",
+        b"EXPLAIN INSERT INTO t VALUES (1)",
+        b"(SELECT 1)",
+        b"INSERT INTO t",
+        b"",
+        b"\x01\x02\xff",
+    ],
+)
+def test_what_brings_no_data_is_left_to_the_engine(statement: bytes) -> None:
+    assert split_insert(statement) is None
