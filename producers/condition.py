@@ -26,6 +26,7 @@ class Condition:
         self._metrics = metrics
         self._lock = Lock()
         self._polls = 0
+        self._told: set[str] = set()
         self._heard_at = now
         self._answered = False
         self._status: SourceStatus = {"state": "late", "since": now, "until": None, "reason": "starting"}
@@ -40,6 +41,7 @@ class Condition:
         with self._lock:
             cleared, since, self._heard_at, self._answered = self._polls, self._status["since"], now, True
             self._polls = 0
+            self._told.clear()
         if cleared:
             lasted_s = (now - since) / 1000
             logger.info("%s answers again after %d failed polls in %.0f s", self.source, cleared, lasted_s)
@@ -47,11 +49,12 @@ class Condition:
         self._metrics.last_answer.labels(self.source).set(now / 1000)
 
     def failed(self, failure: Failure, now: int, until: int | None, advice: str = "") -> None:
-        """A poll brought nothing; logged when this is not the condition we are already in."""
+        """A poll brought nothing; logged when the state changes, and once per reason until the source answers."""
         self._metrics.failures.labels(self.source, failure.reason).inc()
         with self._lock:
             self._polls += 1
-            known = self._polls > 1 and self._status["reason"] == failure.reason
+            known = self._status["state"] == failure.state and _kind(failure.reason) in self._told
+            self._told.add(_kind(failure.reason))
             self._heard_at = now
         if not known:
             told = f"; next try at {utc(until):%Y-%m-%dT%H:%M:%SZ}" if until else ""
@@ -71,8 +74,13 @@ class Condition:
 
     def _enter(self, state: SourceState, now: int, until: int | None, reason: str) -> None:
         with self._lock:
-            same = (self._status["state"], self._status["reason"]) == (state, reason)
+            same = (self._status["state"], _kind(self._status["reason"])) == (state, _kind(reason))
             since = self._status["since"] if same else now
             self._status = {"state": state, "since": since, "until": until, "reason": reason}
         for each in STATES:
             self._metrics.state.labels(self.source, each).set(each == state)
+
+
+def _kind(reason: str) -> str:
+    """A gateway in trouble answers 502 and 503 in turns, which is one condition."""
+    return "http_5xx" if reason.startswith("http_5") else reason

@@ -74,3 +74,15 @@ def test_the_state_is_a_metric_with_one_of_all_states_set() -> None:
         for state in ("available", "blocked", "failing")
     }
     assert values == {"available": 1, "blocked": 0, "failing": 0}
+
+
+def test_reasons_that_come_in_turns_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    condition, metrics = _condition()
+    for poll, reason in enumerate(["http_502", "http_503", "timeout", "http_500", "timeout", "http_502"]):
+        condition.failed(Failure("failing", reason, ""), T + poll, None)
+    assert len(caplog.records) == 2
+    counted = {"source": "binance", "reason": "http_502"}
+    assert metrics.registry.get_sample_value("cryptoviz_producer_failures_total", counted) == 2
+    condition.failed(Failure("rate_limited", "http_429", ""), T + 10, T + 60_000)
+    condition.failed(Failure("failing", "timeout", ""), T + 20, None)
+    assert len(caplog.records) == 4
