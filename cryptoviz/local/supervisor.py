@@ -51,11 +51,7 @@ class Supervisor:
     async def start(self) -> None:
         """Start everything; returns when all of it is ready. Raises `UserError` when a critical part does not start."""
         self._keepers = [asyncio.create_task(self._keep(status)) for status in self.statuses.values()]
-        everything = asyncio.create_task(self._everything_is_up())
-        try:
-            await self._until(everything)
-        finally:
-            everything.cancel()
+        await self._until(asyncio.create_task(self._everything_is_up()))
 
     async def run(self) -> None:
         """Go on for ever; ends only by an error in the supervisor itself, which it raises, or by being cancelled."""
@@ -72,13 +68,17 @@ class Supervisor:
             await asyncio.gather(*(self._stop_one(name, patience_s) for name in names))
 
     async def _until(self, goal: asyncio.Task[object]) -> None:
-        while not goal.done():
-            running = [keeper for keeper in self._keepers if not keeper.done()]
-            await asyncio.wait([goal, *running], return_when=asyncio.FIRST_COMPLETED)
-            for keeper in self._keepers:
-                if keeper.done() and not keeper.cancelled() and (error := keeper.exception()):
-                    goal.cancel()
-                    raise error
+        """Wait for `goal`; raises what a keeper raises before."""
+        try:
+            while not goal.done():
+                running = [keeper for keeper in self._keepers if not keeper.done()]
+                await asyncio.wait([goal, *running], return_when=asyncio.FIRST_COMPLETED)
+                for keeper in self._keepers:
+                    if keeper.done():
+                        keeper.result()
+        finally:
+            goal.cancel()
+            await asyncio.wait([goal])
 
     async def _everything_is_up(self) -> None:
         await asyncio.gather(*(came_up.wait() for came_up in self._came_up.values()))
