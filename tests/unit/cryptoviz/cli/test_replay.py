@@ -1,0 +1,82 @@
+"""The replay command up to where it would start a stack: arguments, files and home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from recorded_files import START, candles
+
+from cryptoviz.cli.replay import Speed, replay
+from cryptoviz.errors import UserError
+from cryptoviz.local.replay_home import PREFIX, fresh_home, replay_settings
+from cryptoviz.settings import load_settings
+
+
+def test_speed_is_a_positive_number_or_max() -> None:
+    assert Speed().convert("max", None, None) is None
+    assert Speed().convert("2.5", None, None) == 2.5
+    for wrong in ("0", "-1", "fast", "inf", "nan"):
+        with pytest.raises(click.BadParameter, match="neither a positive number"):
+            Speed().convert(wrong, None, None)
+
+
+def test_without_a_path_the_usage_is_wrong() -> None:
+    assert CliRunner().invoke(replay, []).exit_code == 2
+
+
+def test_a_file_that_cannot_be_used_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(replay, ["nowhere.parquet"])
+    assert isinstance(result.exception, UserError)
+    assert "nowhere.parquet: no such file" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_holds_something_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = candles(tmp_path / "a.parquet", [START, START + 60_000])
+    home = tmp_path / "home"
+    (home / "kafka").mkdir(parents=True)
+    monkeypatch.setenv("CRYPTOVIZ_HOME", str(home))
+    result = CliRunner().invoke(replay, [str(recording)])
+    assert isinstance(result.exception, UserError)
+    assert f"CRYPTOVIZ_HOME={home} is not empty" in str(result.exception)
+
+
+def test_a_chosen_home_is_used_and_kept(tmp_path: Path) -> None:
+    chosen = tmp_path / "new"
+    with fresh_home(load_settings(home=chosen)) as home:
+        assert home == chosen
+        home.mkdir()
+    assert chosen.is_dir()
+
+
+def test_a_temporary_home_lies_in_the_current_folder_and_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with fresh_home(load_settings()) as home:
+        assert home.parent == tmp_path
+        assert home.name.startswith(PREFIX)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_failure_a_temporary_home_stays_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"computing stands still .*{PREFIX}") as raised, fresh_home(load_settings()):
+        raise UserError("computing stands still")
+    (home,) = tmp_path.iterdir()
+    assert str(home) in str(raised.value)
+
+
+def test_a_replay_has_ports_of_its_own(tmp_path: Path) -> None:
+    settings = load_settings()
+    own = replay_settings(settings, tmp_path)
+    ports = {name: getattr(own, name) for name in type(own).model_fields if name.endswith("_port")}
+    assert len(set(ports.values())) == len(ports)
+    assert all(port != getattr(settings, name) for name, port in ports.items())
+    assert own.home == tmp_path
