@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def _homepath(binary: Path, home: str | None) -> Path | None:
 
 
 def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dict[str, str]:
-    """Grafana's settings: our data source and dashboards, open to readers on this machine, no calls home."""
+    """Grafana's settings: our data source and dashboards, open to readers, no calls home, no well-known password."""
     plugins = _plugin_folder(grafana)
     return {
         "GF_SERVER_HTTP_ADDR": settings.host,
@@ -60,6 +61,7 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_PATHS_PLUGINS": str(plugins or data / "plugins"),
         "GF_PATHS_PROVISIONING": str(PROVISIONING / "provisioning"),
         "GF_LOG_MODE": "console",
+        "GF_SECURITY_ADMIN_PASSWORD": _admin_password(data),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
@@ -68,6 +70,16 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         **_plugin_environment(plugins),
         **_clickhouse_environment(settings),
     }
+
+
+def _admin_password(data: Path) -> str:
+    """The password of Grafana's user `admin`: made once, in a file that only its owner reads."""
+    file = data / "admin-password"
+    if not file.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
+            made.write(secrets.token_urlsafe(18))
+    return file.read_text(encoding="utf-8")
 
 
 def _plugin_folder(grafana: Grafana) -> Path | None:
@@ -86,5 +98,6 @@ def _clickhouse_environment(settings: Settings) -> Mapping[str, str]:
     return {
         "CRYPTOVIZ_CLICKHOUSE_HOST": host,
         "CRYPTOVIZ_CLICKHOUSE_PORT": port,
+        "CRYPTOVIZ_CLICKHOUSE_GRAFANA_PASSWORD": settings.clickhouse_grafana_password.get_secret_value(),
         "CRYPTOVIZ_DASHBOARDS": str(PROVISIONING / "dashboards"),
     }

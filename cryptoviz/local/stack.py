@@ -68,7 +68,7 @@ async def running_stack(
         machine = await _look_around(settings, names, audience)
         password = settings.clickhouse_password.get_secret_value() or None
         users = ensure_users(users_file(home.path), password)
-        ours = embedded(settings, users[WRITER].password or "")
+        ours = embedded(settings, users[WRITER].password or "", users["grafana"].password or "")
         write_config(broker_of(ours))
         warden = Reaper(keep_open=(home.lock,))
         stack.callback(warden.close)

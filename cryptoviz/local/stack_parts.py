@@ -45,8 +45,8 @@ def users_file(home: Path) -> Path:
     return home / "clickhouse-users.json"
 
 
-def embedded(settings: Settings, password: str) -> Settings:
-    """The settings with the addresses of the embedded servers and an absolute home, as the parts get them."""
+def embedded(settings: Settings, password: str, reader_password: str = "") -> Settings:
+    """The settings with the addresses and passwords of the embedded servers and an absolute home, as parts get them."""
     host = reachable(settings.host)
     return settings.model_copy(update={
         "home": settings.home.resolve(),
@@ -54,6 +54,7 @@ def embedded(settings: Settings, password: str) -> Settings:
         "clickhouse_url": f"http://{host}:{settings.clickhouse_port}",
         "clickhouse_user": "cryptoviz",
         "clickhouse_password": SecretStr(password),
+        "clickhouse_grafana_password": SecretStr(reader_password),
     })  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from cryptoviz.local.grafana import PLUGIN, find_grafana, grafana_environment
+from cryptoviz.local.grafana import PLUGIN, PROVISIONING, Grafana, find_grafana, grafana_environment
 from cryptoviz.settings import load_settings
 
 
@@ -52,8 +53,31 @@ def test_a_plugin_that_is_there_is_not_fetched(tmp_path: Path, monkeypatch: pyte
     found = find_grafana()
     assert found is not None
     settings = load_settings()
-    assert PLUGIN in grafana_environment(settings, found, tmp_path / "data")["GF_PLUGINS_PREINSTALL_SYNC"]
+    first = grafana_environment(settings, found, tmp_path / "data")
+    assert PLUGIN in first["GF_PLUGINS_PREINSTALL_SYNC"]
     (tmp_path / "data" / "plugins" / PLUGIN).mkdir(parents=True)
     env = grafana_environment(settings, found, tmp_path / "elsewhere")
     assert "GF_PLUGINS_PREINSTALL_SYNC" not in env
     assert env["GF_PATHS_PLUGINS"] == str(tmp_path / "data" / "plugins")
+
+
+def test_the_admin_has_a_password_of_their_own_that_stays(tmp_path: Path) -> None:
+    install(tmp_path / "grafana")
+    found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
+    passwords = [
+        grafana_environment(load_settings(), found, tmp_path / data)["GF_SECURITY_ADMIN_PASSWORD"]
+        for data in ("one", "one", "two")
+    ]
+    assert passwords[0] == passwords[1] != passwords[2]
+    assert len(passwords[0]) >= 20
+    assert (tmp_path / "one" / "admin-password").stat().st_mode & 0o777 == 0o600
+
+
+def test_provisioning_asks_for_nothing_that_is_not_given(tmp_path: Path) -> None:
+    install(tmp_path / "grafana")
+    found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
+    given = grafana_environment(load_settings(), found, tmp_path / "data")
+    files = [*(PROVISIONING / "provisioning").rglob("*.yaml"), *(PROVISIONING / "provisioning").rglob("*.yml")]
+    asked = {name for file in files for name in re.findall(r"\$\{?(CRYPTOVIZ_[A-Z_]+)", file.read_text())}
+    assert asked
+    assert asked <= set(given)
