@@ -6,7 +6,8 @@ import logging.config
 import time
 from typing import Any
 
-CHATTY = ("urllib3", "aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
+CHATTY = ("aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
+ALARMIST = ("urllib3", "clickhouse_connect")  # they log every vain attempt, and raise it as well
 
 
 class UtcFormatter(logging.Formatter):
@@ -25,7 +26,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "formatters": {"line": {"()": UtcFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
-        "loggers": {name: {"level": "WARNING"} for name in CHATTY},
+        "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {name: {"level": "ERROR"} for name in ALARMIST},
     }
 
 
