@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event, RLock
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 PAYLOAD_CHARS = 65_536
 ROOM_AGAIN = 0.5  # of the limit: polling does not start and stop with every message that leaves
 LOOK_EVERY_S = 0.2
+STALLED_S = 10.0
 
 
 class Sender(Protocol):
@@ -42,7 +44,10 @@ class Sender(Protocol):
 class Outbox:
     """Sends quotes, heartbeats and dead letters; hold `lock` from reading `clock` until what it stamps is sent."""
 
-    def __init__(self, writer: Sender, clock: ReceiptClock, limit: int, partitions: int, metrics: Metrics) -> None:
+    def __init__(
+        self, writer: Sender, clock: ReceiptClock, limit: int, partitions: int, *, metrics: Metrics,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.lock = RLock()
         self.clock = clock
         self._writer = writer
@@ -52,6 +57,11 @@ class Outbox:
         self.full = False
         """Whether Kafka was away for so long that nothing more may be sent for now."""
         self._closed = False
+        self._now_s = now_s
+        self._sent = 0
+        self._arrived = 0
+        self._moved_at = now_s()
+        self._stalled = False
 
     def has_room(self) -> bool:
         """Whether more may be sent; says so when Kafka goes away and when it is back."""
@@ -60,13 +70,28 @@ class Outbox:
             self._writer.check()
             pending = self._writer.pending
             self._metrics.pending.set(pending)
+            self._watch(pending)
             if not self.full and pending >= self._limit:
                 self.full = True
-                logger.warning("Kafka does not take our messages: %d are waiting; polling stops until it does", pending)
+                logger.warning("polling stops: %d messages wait for Kafka, which is as many as are kept", pending)
             elif self.full and pending <= self._limit * ROOM_AGAIN:
                 self.full = False
-                logger.info("Kafka takes our messages again, %d are left to send; polling goes on", pending)
+                logger.info("polling goes on: %d messages are left for Kafka", pending)
             return not self.full
+
+    def _watch(self, pending: int) -> None:
+        """Say once that nothing arrives, and once that it does again."""
+        arrived, now_s = self._sent - pending, self._now_s()
+        if arrived > self._arrived or not pending:
+            self._arrived, self._moved_at = arrived, now_s
+            if self._stalled:
+                logger.info("Kafka takes our messages again")
+            self._stalled = False
+        elif not self._stalled and now_s - self._moved_at > STALLED_S:
+            self._stalled = True
+            logger.warning(
+                "Kafka has taken nothing for %.0f s; up to %d messages are kept for it", STALLED_S, self._limit
+            )
 
     def wait_for_room(self, stop: Event) -> None:
         """Return once more may be sent; raises `Stopped` when the process ends first."""
@@ -109,6 +134,7 @@ class Outbox:
         if self._closed:
             raise Stopped
         self._writer.send(topic, partition, message, key)
+        self._sent += 1
 
 
 def dead_letter(source: str, rejection: Rejection, at: int) -> DeadLetter:

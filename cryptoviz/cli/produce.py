@@ -26,7 +26,8 @@ def produce(sources: tuple[str, ...]) -> None:
     configure_logging(settings.log_level)
     chosen = chosen_sources(SOURCES, sources or settings.sources)
     stop = Event()
-    writer = Writer(producer_config(settings, "cryptoviz-producer"))
+    # The library would log each of several vain connections a second; the outbox says once that Kafka is away.
+    writer = Writer(producer_config(settings, "cryptoviz-producer") | {"log_level": 2})
     runner = Runner(settings, AssetRegistry(REGISTRY).select(settings.assets), writer, stop)
     for source in chosen:
         runner.add(source, load_source_settings(source.name))

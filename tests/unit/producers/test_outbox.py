@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from fakes import FakeWriter
+from fakes import FakeTime, FakeWriter
 from pydantic import TypeAdapter
 
 from cryptoviz.assets import AssetRegistry
@@ -70,6 +70,21 @@ def test_while_kafka_is_away_what_is_held_is_bounded_and_said_once(caplog: pytes
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     outbox.heartbeat(ENVELOPE, STATUS)
     assert len(writer.sent) == 24
+
+
+def test_a_kafka_that_takes_nothing_is_said_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    writer, clock = FakeWriter(), FakeTime()
+    outbox = Outbox(writer, ReceiptClock(), 10_000, 4, metrics=Metrics(), now_s=clock)
+    for away in (False, True, True, True, False):
+        writer.away = away
+        for _ in range(8):
+            clock.now += 1
+            outbox.heartbeat(ENVELOPE, STATUS)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Kafka has taken nothing for 10 s; up to 10000 messages are kept for it",
+        "Kafka takes our messages again",
+    ]
 
 
 def test_polling_goes_on_only_when_half_of_it_has_left() -> None:
