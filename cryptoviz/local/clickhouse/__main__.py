@@ -7,6 +7,7 @@ import asyncio
 import errno
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ DEFAULT_DATABASE = "crypto"
 # Longest wait for answers under way at the end; the supervisor allows 3 s for everything.
 LAST_ANSWERS_S = 1.0
 GIVE_UP_S = 2.5
+# As much as macOS grants at most.
+OPEN_FILES = 10_240
 # The real server's limit: clients put statements and parameters into the URL.
 LONGEST_URL_BYTES = 1024 * 1024
 
@@ -46,6 +49,7 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
     # The engine reads the time zone once, when it is loaded: the real server's container runs in UTC.
     os.environ["TZ"] = "UTC"
     time.tzset()
+    _allow_open_files()
     from cryptoviz.local.clickhouse.engine import Engine
     from cryptoviz.local.clickhouse.server import Endpoint
 
@@ -80,6 +84,14 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
         await runner.cleanup()
         engine.close()
         logger.info("ClickHouse stopped")
+
+
+def _allow_open_files() -> None:
+    """The engine keeps three files open per thread and more per part; shells often allow 256 or 1024."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> int:

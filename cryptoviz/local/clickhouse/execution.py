@@ -36,6 +36,8 @@ STREAMED_FORMATS = frozenset(
 )
 # Up to here an answer is held back, so that an error still gets its own status and small answers their length.
 HELD_BACK_BYTES = 1024 * 1024
+# The same for `wait_end_of_query=1`, which clickhouse-connect always says; beyond it the late error's frame must do.
+HELD_WHOLE_BYTES = 64 * 1024 * 1024
 # Statements without a tree of their own that name one table or database; the engine writes them in these words.
 _ABOUT_TABLE = re.compile(r"(?:DESCRIBE TABLE|SHOW CREATE TABLE|SHOW CREATE VIEW|EXISTS TABLE|EXISTS VIEW) (?=.)")
 _ABOUT_DATABASE = re.compile(r"(?:SHOW CREATE DATABASE|EXISTS DATABASE) (?=.)")
@@ -127,7 +129,7 @@ class Execution:
         for block in blocks:
             held.append(block)
             size += len(block)
-            if size >= HELD_BACK_BYTES and not self._query.whole:
+            if size >= (HELD_WHOLE_BYTES if self._query.whole else HELD_BACK_BYTES):
                 return Answer(output, chain(held, blocks), whole=False)
         return Answer(output, iter(held), whole=True, summary=replace(session.summary, result_bytes=size))
 

@@ -62,7 +62,7 @@ class Query:
     format: str
     query_id: str
     whole: bool
-    """Nothing may be sent before the end is known."""
+    """Nothing should be sent before the end is known."""
     blocks: bool
     """The answer goes out as ClickHouse's own compressed blocks."""
     may_write: bool
