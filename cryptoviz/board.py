@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from cryptoviz.clock import utc
@@ -84,9 +85,10 @@ class Board:
         """The board as it is now; what is not known yet is a dash."""
         horizons = [f"{seconds // 3600} h" for seconds in self._horizons_s]
         columns = ["asset", "price", "change", *(f"in {name}" for name in horizons), "signal", "as of (UTC)"]
-        table = Table(*columns, title=f"source: {self._source}", title_justify="left")
-        for column in table.columns[1:-2]:
-            column.justify = "right"
+        table = Table(*columns, title=f"source: {self._source}", title_justify="left", box=box.SIMPLE_HEAD)
+        for column in table.columns:
+            column.justify, column.no_wrap = "right", True
+        table.columns[0].justify = table.columns[-2].justify = "left"
         for asset, line in self.lines.items():
             table.add_row(asset, *self._cells(line))
         return table
@@ -111,18 +113,18 @@ def _change_text(change: tuple[float, int] | None) -> str:
         return "-"
     percent, ms = change
     span = "1 h" if ms >= HOUR_MS else f"{ms / 60_000:.0f} min"
-    return f"{_percent(percent)} / {span}"
+    return f"{_percent(percent)} {span}"
 
 
 def _forecast_text(forecast: tuple[float | None, float | None] | None) -> str:
     variation, confidence = forecast or (None, None)
     if variation is None:
         return "-"
-    return _percent(variation) + (f" ({confidence:.0f} %)" if confidence is not None else "")
+    return _percent(variation) + (f" {confidence:3.0f}%" if confidence is not None else "")
 
 
 def _percent(value: float) -> str:
-    return f"[{'green' if value > 0 else 'red' if value < 0 else 'white'}]{value:+.2f} %[/]"
+    return f"[{'green' if value > 0 else 'red' if value < 0 else 'white'}]{value:+.2f}%[/]"
 
 
 def _signal_text(signal: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import Any
@@ -65,20 +65,24 @@ class Rows:
         """Append `count` rows; raises `Invalid`, appending nothing, if a whole number does not fit its column."""
         for name, values in varying.items():
             if name in LIMITS:
-                _check_fits(name, values)
+                known = [value for value in values if value is not None]
+                _check_fits(name, min(known, default=None))
+                _check_fits(name, max(known, default=None))
         for name, value in same.items():
-            if name in LIMITS:
-                _check_fits(name, (value,))
+            _check_fits(name, value)
         for name, values in varying.items():
             self.columns[name].extend(values)
         for name, value in same.items():
-            self.columns[name].extend(repeat(value, count))
+            if count == 1:
+                self.columns[name].append(value)
+            else:
+                self.columns[name].extend(repeat(value, count))
         self.count += count
 
 
-def _check_fits(name: str, values: Iterable[int | None]) -> None:
-    known = [value for value in values if value is not None]
-    if known and not (min(known) >= 0 and max(known) < LIMITS[name]):
+def _check_fits(name: str, value: Any) -> None:
+    limit = LIMITS.get(name)
+    if limit is not None and value is not None and not 0 <= value < limit:
         raise Invalid("out_of_range", name)
 
 

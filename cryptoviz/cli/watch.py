@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cryptoviz.board import Board
     from cryptoviz.result_reader import ResultReader
 
+PIPE_WIDTH = 160
+
 
 @click.command()
 @click.option("--source", default=ALL, show_default=True, help="A source's name, or `all` for the median over them.")
@@ -35,6 +37,8 @@ def watch(source: str, once: bool, wait_s: float) -> None:
     registry = AssetRegistry().select(settings.assets)
     board = Board(registry.by_ticker, source, settings.bar_seconds, settings.horizons_s)
     console = Console()
+    if not console.is_terminal:  # a pipe has no width, and a table squeezed into 80 columns cannot be read
+        console = Console(width=PIPE_WIDTH)
     with result_reader(settings) as reader, suppress(KeyboardInterrupt):
         if once:
             _print_once(reader, board, console, wait_s, source)
@@ -51,8 +55,7 @@ def _print_once(reader: ResultReader, board: Board, console: Console, wait_s: fl
             f"nothing about source {source!r} came within {wait_s:g} s: is the pipeline running (`cryptoviz status`), "
             "and is that the name of a source?"
         )
-    # A pipe has no width of its own, and a table squeezed into 80 columns cannot be read.
-    console.print(board.table(), width=None if console.is_terminal else 160)
+    console.print(board.table())
 
 
 def _show(reader: ResultReader, board: Board, console: Console) -> None:

@@ -42,8 +42,8 @@ def test_price_change_forecasts_and_signals_are_shown_per_asset() -> None:
     shown.apply("predictions", consensus(2))
     shown.apply("signals", made.signal(2))
     assert shown.complete
-    assert "+100.00 % / 2 min" in text(shown)
-    assert "+1.50 % (88 %)" in text(shown)
+    assert "+100.00% 2 min" in text(shown)
+    assert "+1.50%  88%" in text(shown)
     assert "BUY HOLD" in text(shown)
 
 
@@ -54,7 +54,7 @@ def test_the_change_looks_back_an_hour_at_most() -> None:
     percent, ms = shown.lines["BTC"].change() or (0.0, 0)
     assert ms == 3_600_000
     assert round(percent, 6) == round((192 / 132 - 1) * 100, 6)
-    assert "/ 1 h" in text(shown)
+    assert "% 1 h" in text(shown)
 
 
 def test_what_is_older_than_what_is_shown_changes_nothing() -> None:
@@ -64,7 +64,7 @@ def test_what_is_older_than_what_is_shown_changes_nothing() -> None:
     assert [price for _, price in shown.lines["BTC"].closes] == [7.0]
     shown.apply("predictions", consensus(5, variation=3.0))
     shown.apply("predictions", consensus(4, variation=9.0))
-    assert "+3.00 %" in text(shown)
+    assert "+3.00%" in text(shown)
 
 
 def test_other_assets_sources_and_intervals_are_passed_over() -> None:
