@@ -59,7 +59,13 @@ class Watched:
     async def _run(self, scenario: Callable[[Supervisor], Coroutine[Any, Any, None]], starts: bool) -> None:
         warden = Reaper()
         supervisor = Supervisor(
-            self.parts, self.folder / "logs", warden, self.events.append, first_pause_s=0.05, stop_within_s=2
+            self.parts,
+            self.folder / "logs",
+            warden,
+            self.events.append,
+            first_pause_s=0.05,
+            stop_within_s=2,
+            look_every_s=0.05,
         )
         try:
             async with asyncio.timeout(DEADLINE_S * 2):

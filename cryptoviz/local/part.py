@@ -18,9 +18,10 @@ async def at_once() -> bool:
 class Part:
     """One process of the stack.
 
-    `ready` is asked again and again until it says yes, at most for `ready_within_s` seconds. A part starts when all
-    parts of `after` are ready; a `one_shot` part is ready when it has ended with exit code 0. When a part that is not
-    `critical` does not start, the others go on without it. `address` is what to show people.
+    `ready` is asked again and again until it says yes, at most for `ready_within_s` seconds; from then on `alive` (the
+    same, where it is None) is asked now and then, and a part that keeps saying no is started anew. A part starts when
+    all parts of `after` are ready; a `one_shot` part is ready when it has ended with exit code 0. When a part that is
+    not `critical` does not start, the others go on without it. `address` is what to show people.
     """
 
     name: str
@@ -28,7 +29,8 @@ class Part:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     after: tuple[str, ...] = ()
     ready: Probe = at_once
-    ready_within_s: float = 60.0
+    ready_within_s: float = 120.0
+    alive: Probe | None = None
     one_shot: bool = False
     critical: bool = True
     address: str = ""

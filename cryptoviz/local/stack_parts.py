@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,7 +13,7 @@ from cryptoviz.local.broker import Broker, broker_argv, format_argv, reachable
 from cryptoviz.local.grafana import Grafana, grafana_environment
 from cryptoviz.local.part import Part
 from cryptoviz.local.ports import PortClaim
-from cryptoviz.local.probes import http_ok, kafka_answers
+from cryptoviz.local.probes import http_answers, http_ok, kafka_answers
 from cryptoviz.settings import Settings
 
 # What can be asked for; `process` becomes as many workers as the settings say, `grafana` needs one to be installed.
@@ -101,17 +101,13 @@ def build_parts(settings: Settings, names: Collection[str], machine: Machine) ->
     """The parts of `names`; `settings` are those of `embedded`. A part only waits for others that are there."""
     parts = [part for part in _all_parts(settings, "market" in names, machine) if _kind(part.name) in names]
     there = {part.name for part in parts}
-    return [_waiting_for(part, tuple(name for name in part.after if name in there)) for part in parts]
+    return [replace(part, after=tuple(name for name in part.after if name in there)) for part in parts]
 
 
 def _kind(name: str) -> str:
     if name.startswith("worker-"):
         return "process"
     return "kafka" if name == "kafka-format" else name
-
-
-def _waiting_for(part: Part, after: tuple[str, ...]) -> Part:
-    return Part(**{**vars(part), "after": after})
 
 
 def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterator[Part]:
@@ -122,14 +118,14 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
     yield Part("topics", _command("topics"), env, ("kafka",), one_shot=True)
     yield Part("migrate", _command("migrate"), env, ("clickhouse",), one_shot=True)
     yield from _market(settings)
-    yield Part(
-        "sink", _command("sink"), env, ("topics", "migrate"), http_ok(f"http://{host}:{settings.sink_port}/health")
-    )
+    sink, producer = f"http://{host}:{settings.sink_port}/health", f"http://{host}:{settings.producer_port}/health"
+    # Both say that they are unwell while Kafka or ClickHouse is away: they wait for it, and must be let wait.
+    yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink), alive=http_answers(sink))
     yield from _workers(settings, env)
     workers = tuple(f"worker-{number + 1}" for number in range(settings.workers))
     yield Part(
         "produce", _command("produce"), env | (market_environment(settings) if on_market else {}),
-        ("market", "topics", "migrate", *workers), http_ok(f"http://{host}:{settings.producer_port}/health"),
+        ("market", "topics", "migrate", *workers), http_ok(producer), alive=http_answers(producer),
     )  # fmt: skip
     if machine.grafana:
         yield _grafana(settings, machine.grafana)
@@ -141,7 +137,7 @@ def _kafka(settings: Settings, machine: Machine) -> Iterator[Part]:
         yield Part("kafka-format", format_argv(machine.java, machine.jars, broker), one_shot=True)
     yield Part(
         "kafka", broker_argv(machine.java, machine.jars, broker), after=("kafka-format",),
-        ready=kafka_answers(host, settings.kafka_port), address=f"{host}:{settings.kafka_port}",
+        ready=kafka_answers(host, settings.kafka_port), ready_within_s=240, address=f"{host}:{settings.kafka_port}",
     )  # fmt: skip
 
 

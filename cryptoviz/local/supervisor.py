@@ -15,6 +15,7 @@ from cryptoviz.local.process import Child, Reaper, last_lines
 ASK_EVERY_S = 0.1
 FIRST_TRIES = 3  # a part that was never ready is given up after so many
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+LOOK_EVERY_S, SILENT_LOOKS = 10.0, 6  # so often, and so often in vain until a part that hangs is started anew
 STEADY_AFTER_S = 60.0  # a part that ran so long starts anew with the shortest pause
 QUIET_DEATHS = 2  # from the next one in a row on, the end of the log is shown
 STOP_WITHIN_S = 9.0
@@ -27,7 +28,7 @@ class Supervisor:
     """Runs `parts`, each with a log in `logs`, and tells `report` what is worth a line.
 
     `first_pause_s` is the pause before the first restart of a part; it doubles with each death in a row. The end of all
-    of them takes `stop_within_s` at most.
+    of them takes `stop_within_s` at most. Every `look_every_s` each part is asked whether it is still there.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Supervisor:
         *,
         first_pause_s: float = FIRST_PAUSE_S,
         stop_within_s: float = STOP_WITHIN_S,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._logs, self._warden, self._report = logs, warden, report
-        self._first_pause_s, self._stop_within_s = first_pause_s, stop_within_s
+        self._first_pause_s, self._stop_within_s, self._look_every_s = first_pause_s, stop_within_s, look_every_s
         self.statuses = {part.name: Status(part) for part in parts}
         self._levels = levels(parts)
         self._came_up = {part.name: asyncio.Event() for part in parts}
@@ -111,11 +113,7 @@ class Supervisor:
         self._children[part.name], status.pid = child, child.pid
         end = asyncio.create_task(child.wait())
         try:
-            in_time = await self._comes_up(part, end)
-            if not in_time:
-                await child.kill()
-            elif not end.done():
-                self._is_up(status, State.READY, began)
+            how = await self._watch(status, child, end, began)
             code = await asyncio.shield(end)
         finally:
             end.cancel()
@@ -123,7 +121,20 @@ class Supervisor:
         status.pid = None
         if part.one_shot and code == 0:
             self._is_up(status, State.DONE, began)
-        return f"ended with {describe_exit(code)}" if in_time else f"was not ready after {part.ready_within_s:.0f} s"
+        return how or f"ended with {describe_exit(code)}"
+
+    async def _watch(self, status: Status, child: Child, end: asyncio.Task[int], began: float) -> str:
+        """Follow a part until it has ended; why it had to be ended, or nothing when it did so by itself."""
+        part = status.part
+        if not await self._comes_up(part, end):
+            await child.kill()
+            return f"was not ready after {part.ready_within_s:.0f} s"
+        if not end.done():
+            self._is_up(status, State.READY, began)
+            if not await self._stays_up(part, end):
+                await child.kill()
+                return "gave no answer any more"
+        return ""
 
     async def _comes_up(self, part: Part, end: asyncio.Task[int]) -> bool:
         """Wait until the part is ready or has ended (True), or until it took too long (False)."""
@@ -135,6 +146,16 @@ class Supervisor:
                 return False
             await asyncio.wait([end], timeout=ASK_EVERY_S)
         return True
+
+    async def _stays_up(self, part: Part, end: asyncio.Task[int]) -> bool:
+        """Ask now and then until the part has ended (True), or has been silent for too long (False)."""
+        silent = 0
+        while silent < SILENT_LOOKS:
+            await asyncio.wait([end], timeout=self._look_every_s)
+            if end.done():
+                return True
+            silent = 0 if await (part.alive or part.ready)() else silent + 1
+        return False
 
     def _is_up(self, status: Status, state: State, began: float) -> None:
         status.ready_after_s = time.monotonic() - began

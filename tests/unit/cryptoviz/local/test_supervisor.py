@@ -13,7 +13,7 @@ from waiting import wait_until
 
 from cryptoviz.errors import UserError
 from cryptoviz.local.part import Part, State
-from cryptoviz.local.supervisor import Supervisor, describe_exit, levels
+from cryptoviz.local.supervisor import SILENT_LOOKS, Supervisor, describe_exit, levels
 
 
 async def nothing(_: Supervisor) -> None:
@@ -105,6 +105,44 @@ def test_a_part_that_never_gets_ready_is_ended_and_given_up(tmp_path: Path) -> N
     watched = Watched(tmp_path, [Part("deaf", python("import time; time.sleep(600)"), ready=never, ready_within_s=0.2)])
     with pytest.raises(UserError, match="deaf does not start: it was not ready after 0 s, 3 times in a row"):
         watched.run(nothing)
+
+
+def test_a_part_that_hangs_is_started_again(tmp_path: Path) -> None:
+    answering = True
+
+    async def answers() -> bool:
+        return answering
+
+    watched = Watched(tmp_path, [waiting_part("broker", tmp_path, alive=answers)])
+
+    async def hang(supervisor: Supervisor) -> None:
+        nonlocal answering
+        first, answering = pid_of(supervisor, "broker"), False
+        await until(lambda: supervisor.statuses["broker"].restarts == 1, "a restart")
+        answering = True
+        await until(lambda: supervisor.statuses["broker"].state == State.READY, "the part to be ready again")
+        assert not is_running(first)
+
+    watched.run(hang)
+    told = next(event.text for event in watched.events if event.state == State.RESTARTING)
+    assert told.startswith("gave no answer any more, starting it again in")
+
+
+def test_a_part_that_misses_an_answer_is_let_go_on(tmp_path: Path) -> None:
+    asked = 0
+
+    async def mostly() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked % SILENT_LOOKS == 0
+
+    watched = Watched(tmp_path, [waiting_part("worker", tmp_path, alive=mostly)])
+
+    async def look(supervisor: Supervisor) -> None:
+        await until(lambda: asked > 3 * SILENT_LOOKS, "some looks")
+
+    watched.run(look)
+    assert watched.states("worker") == [State.STARTING, State.READY, State.STOPPED]
 
 
 def test_a_program_that_is_not_there_is_said_so(tmp_path: Path) -> None:
