@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryptoviz.settings import Settings, load_settings
+from cryptoviz.settings import HOUR_S, Settings, load_settings
 
 if TYPE_CHECKING:
     from cryptoviz.local.console import StackConsole
@@ -70,6 +70,18 @@ def replay(paths: tuple[Path, ...], speed: float | None, keep_running: bool) -> 
     return 0 if outcomes and not outcomes[0].missing else 1
 
 
+def notes(judged: Judged, settings: Settings) -> list[str]:
+    """What is worth knowing before a long replay."""
+    rows, bar_s = judged.rows, settings.bar_seconds
+    lengths = zip(rows.interval_s.tolist(), rows.columns["open"], strict=True)
+    shortest_s = min((int(length_s) for length_s, opened in lengths if opened is not None), default=0)  # not of ticks
+    if shortest_s <= bar_s or HOUR_S % shortest_s:
+        return []
+    bars = f"{shortest_s // bar_s - 1} of {shortest_s // bar_s} bars of {bar_s} s"
+    advice = f"CRYPTOVIZ_BAR_SECONDS={shortest_s} would be faster"
+    return [f"candles of {shortest_s} s leave {bars} to be filled: {advice}"]
+
+
 class _Interrupted(Exception):
     """The replay was called off; ends the thread that feeds and waits."""
 
@@ -93,6 +105,8 @@ class _Session:
 
         rows, home = self._judged.fed, self._settings.home
         self._console.line(f"Replaying {rows:,} rows of {self._files} file(s); data and logs in {home}", "bold")
+        for note in notes(self._judged, self._settings):
+            self._console.note(note)
         names = (*PROCESSING, "grafana") if keep_running else PROCESSING
         async with running_stack(self._settings, names, self._console, "replay") as stack:
             self._console.line(f"Ready after {self._console.complete():.1f} s, feeding.", "bold")

@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from recorded_files import START, candles
+from recorded_files import START, candles, ticks
 
-from cryptoviz.cli.replay import Speed, replay
+from cryptoviz.assets import AssetRegistry
+from cryptoviz.cli.replay import Speed, notes, replay
 from cryptoviz.errors import UserError
 from cryptoviz.local.replay_home import PREFIX, fresh_home, replay_settings
 from cryptoviz.settings import load_settings
+from producers.recorded_rows import judge
+from producers.recordings import read_recording
 
 
 def test_speed_is_a_positive_number_or_max() -> None:
@@ -80,3 +83,19 @@ def test_a_replay_has_ports_of_its_own(tmp_path: Path) -> None:
     assert len(set(ports.values())) == len(ports)
     assert all(port != getattr(settings, name) for name, port in ports.items())
     assert own.home == tmp_path
+
+
+@pytest.mark.parametrize(("step_s", "bar_s", "noted"), [(60, 60, False), (300, 60, True), (300, 300, False)])
+def test_candles_longer_than_bars_are_worth_a_note(tmp_path: Path, step_s: int, bar_s: int, noted: bool) -> None:
+    start = START // 3_600_000 * 3_600_000
+    path = candles(tmp_path / "a.parquet", [start, start + step_s * 1000])
+    judged = judge([read_recording(path)], AssetRegistry())
+    found = notes(judged, load_settings(bar_seconds=bar_s, forecast_seconds=300))
+    assert [note.split(":")[0] for note in found] == (
+        ["candles of 300 s leave 4 of 5 bars of 60 s to be filled"] if noted else []
+    )
+
+
+def test_a_tick_stream_needs_no_note(tmp_path: Path) -> None:
+    path = ticks(tmp_path / "t.csv", f"{START},{START},kraken,BTC-USD,trade,100,1,buy,1,,,,")
+    assert notes(judge([read_recording(path)], AssetRegistry()), load_settings(bar_seconds=5)) == []
