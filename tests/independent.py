@@ -38,8 +38,18 @@ def points_before(closes: Mapping[int, float], made_at: int, interval_ms: int, h
 
 def expected(points: Sequence[float], interval_ms: int, horizon_h: float) -> Expected:
     """Forecasts, confidences and signal for `points`, with the default parameters."""
+    return expected_at(points, interval_ms, [horizon_h])[0]
+
+
+def expected_at(points: Sequence[float], interval_ms: int, horizons_h: Sequence[float]) -> list[Expected]:
+    """The same for several horizons."""
     p = np.array(points, dtype=float)
-    forecast = _forecasts(p, interval_ms / HOUR_MS, horizon_h)
+    line = _line(p, interval_ms / HOUR_MS)
+    return [_expected(p, line, horizon_h) for horizon_h in horizons_h]
+
+
+def _expected(p: np.ndarray, line: tuple[float, float], horizon_h: float) -> Expected:
+    forecast = _forecasts(p, line, horizon_h)
     confidence = {model: _confidence(p, value) for model, value in forecast.items()}
     members = list(forecast)
     if not members:
@@ -61,7 +71,14 @@ def expected(points: Sequence[float], interval_ms: int, horizon_h: float) -> Exp
     )
 
 
-def _forecasts(p: np.ndarray, step_h: float, horizon_h: float) -> dict[str, float]:
+def _line(p: np.ndarray, step_h: float) -> tuple[float, float]:
+    hours = (np.arange(len(p)) - (len(p) - 1)) * step_h
+    design = np.vstack([hours, np.ones(len(p))]).T
+    slope, intercept = np.linalg.lstsq(design, p, rcond=None)[0]
+    return float(slope), float(intercept)
+
+
+def _forecasts(p: np.ndarray, line: tuple[float, float], horizon_h: float) -> dict[str, float]:
     found: dict[str, float] = {}
     n = len(p)
     if n >= 20:
@@ -69,10 +86,7 @@ def _forecasts(p: np.ndarray, step_h: float, horizon_h: float) -> dict[str, floa
     if n >= 50:
         found["ma_long"] = float(np.mean(p[-50:]))
     if n >= 10:
-        hours = (np.arange(n) - (n - 1)) * step_h
-        design = np.vstack([hours, np.ones(n)]).T
-        slope, intercept = np.linalg.lstsq(design, p, rcond=None)[0]
-        found["trend"] = float(slope * horizon_h + intercept)
+        found["trend"] = line[0] * horizon_h + line[1]
     if n >= 14 + 10:
         found["momentum"] = float(p[-1] + np.mean([p[i] - p[i - 14] for i in range(n - 10, n)]) * horizon_h)
     return found
