@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from inspect import GEN_CLOSED, getgeneratorstate
 from itertools import chain
 
 from cryptoviz.local.clickhouse.engine import Engine, Node, Session, Summary
@@ -88,9 +89,11 @@ class Execution:
             raise
 
     def close(self) -> None:
-        """End the request; a stream that was not read to its end is cancelled."""
+        """End the request; a stream that was not read to its end is stopped."""
         blocks, self._blocks = self._blocks, None
         if blocks is not None:
+            if getgeneratorstate(blocks) != GEN_CLOSED:
+                self._engine.stop_query(self.mark)
             blocks.close()
         session, self._session = self._session, None
         if session is not None:
