@@ -36,20 +36,21 @@ LAG_EVERY_S = 2.0
 ALIVE_S = 30.0
 
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
+OnError = Callable[[KafkaError], None]
 Place = tuple[str, int]
 
 
 class Sink:
     """The loop. `run` returns after `stop` is set; raises `UserError` when ClickHouse or Kafka refuses for good.
 
-    `consumer` makes the Kafka consumer, given what to call after each commit.
+    `consumer` makes the Kafka consumer, given what to call after each commit and about errors of the connection.
     """
 
     def __init__(
-        self, consumer: Callable[[OnCommit], Consumer], inserter: Inserter, writer: Writer, settings: Settings,
+        self, consumer: Callable[[OnCommit, OnError], Consumer], inserter: Inserter, writer: Writer, settings: Settings,
         metrics: SinkMetrics,
     ) -> None:  # fmt: skip
-        self._consumer = consumer(self._on_commit)
+        self._consumer = consumer(self._on_commit, self._on_error)
         self._inserter = inserter
         self._writer = writer
         self._metrics = metrics
@@ -64,6 +65,7 @@ class Sink:
         self._lag: dict[str, int] = {}
         self._lag_at = 0.0
         self._turned_at = time.monotonic()
+        self._kafka_away = False
 
     def run(self, stop: threading.Event) -> None:
         """Copy until `stop`, then store and commit what was read, within 5 s."""
@@ -93,10 +95,14 @@ class Sink:
         if (error := message.error()) is not None:
             _judge(error)
             return
+        if self._kafka_away:
+            self._kafka_away = False
+            logger.info("Kafka is back")
         at = _position(message)
         lane = self._lane_of[at.topic]
-        self._add(lane.batch, message.value() or b"", at)
-        lane.batch.include(at, time.monotonic())
+        value = message.value() or b""
+        self._add(lane.batch, value, at)
+        lane.batch.include(at, len(value), time.monotonic())
         self._next[at.topic, at.partition] = at.offset + 1
         self._metrics.messages.labels(at.topic).inc()
         if lane.full and not lane.paused:
@@ -227,6 +233,12 @@ class Sink:
             if (place := (part.topic, part.partition)) in self._assigned:
                 self._uncommitted.setdefault(place, part.offset)
 
+    def _on_error(self, error: KafkaError) -> None:
+        # The library tries again by itself and tells of each vain try.
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._kafka_away:
+            self._kafka_away = True
+            logger.warning("Kafka does not answer; nothing is lost, waiting for it")
+
     def _measure_lag(self, now: float) -> None:
         if now - self._lag_at < LAG_EVERY_S:
             return
@@ -249,6 +261,6 @@ def _position(message: Message) -> Position:
 def _judge(error: KafkaError) -> None:
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise UserError(f"Kafka lacks a topic: run `cryptoviz topics` ({error.str()})")
-    if error.fatal():
+    if error.fatal() or error.code() == KafkaError._FATAL:
         raise UserError(f"Kafka refuses this sink; is another one running? ({error.str()})")
     logger.warning("Kafka: %s", error.str())

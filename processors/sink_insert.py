@@ -61,6 +61,7 @@ class Batch:
     reach: dict[tuple[str, int], Reach] = field(default_factory=dict)
     began: float = 0.0
     messages: int = 0
+    size_bytes: int = 0
     number: int = field(default_factory=itertools.count().__next__)
 
     @property
@@ -68,10 +69,11 @@ class Batch:
         """Rows of all tables."""
         return sum(rows.count for rows in self.tables.values())
 
-    def include(self, at: Position, now: float) -> None:
-        """Note that the message at this position is in the batch."""
+    def include(self, at: Position, size_bytes: int, now: float) -> None:
+        """Note that the message at this position, of so many bytes, is in the batch."""
         self.began = self.began or now
         self.messages += 1
+        self.size_bytes += size_bytes
         reach = self.reach.setdefault((at.topic, at.partition), Reach(at.offset, at.offset, at.timestamp))
         reach.next, reach.filed_at = at.offset + 1, at.timestamp
 

@@ -11,6 +11,8 @@ from processors.sink_insert import Batch
 from processors.sink_rows import DEAD_TOPICS, TOPICS
 
 REMEMBERED_FORECASTS = 20_000
+# Dead letters carry whole messages, so that rows alone do not bound the memory.
+MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
@@ -30,8 +32,8 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """Whether the batch has as many rows as it may."""
-        return self.batch.rows >= self.most_rows
+        """Whether the batch has as many rows, or comes from as many bytes, as it may."""
+        return self.batch.rows >= self.most_rows or self.batch.size_bytes >= MOST_BYTES
 
     def due(self, now: float) -> bool:
         """Whether the batch should go: it is full, or its first message has waited long enough."""

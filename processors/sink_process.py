@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cryptoviz.clickhouse import connect
@@ -17,7 +18,7 @@ from cryptoviz.kafka import Writer, client_config, consumer_config, producer_con
 from cryptoviz.metrics import serve
 from cryptoviz.progress import SINK_GROUP
 from cryptoviz.settings import Settings
-from processors.sink import OnCommit, Sink
+from processors.sink import OnCommit, OnError, Sink
 from processors.sink_insert import Inserter
 from processors.sink_metrics import SinkMetrics
 from processors.sink_rows import TOPICS
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "cryptoviz-sink"
 TOPICS_WAIT_S = 30.0
+QUIET = {"log_level": 2}  # the library would log each of several vain connections a second; the sink says it once
 # Reading and inserting share the interpreter; at the usual 5 ms each piece sent waits that long to go on (12 % slower).
 SWITCH_S = 0.0005
 
@@ -40,9 +42,9 @@ def run(settings: Settings) -> None:
     require_topics(settings, stop)
     if stop.is_set():
         return
-    inserter = Inserter(lambda: connect(settings), settings, metrics)
-    writer = Writer(producer_config(settings, NAME))
-    sink = Sink(lambda on_commit: _consumer(settings, on_commit), inserter, writer, settings, metrics)
+    inserter = Inserter(partial(connect, settings), settings, metrics)
+    writer = Writer(producer_config(settings, NAME) | QUIET)
+    sink = Sink(partial(_consumer, settings), inserter, writer, settings, metrics)
     server = serve(settings.host, settings.sink_port, metrics.registry, sink.health)
     logger.info("copying %d topics into %s", len(TOPICS), settings.clickhouse_url)
     try:
@@ -70,13 +72,9 @@ def require_topics(settings: Settings, stop: threading.Event, wait_s: float = TO
         stop.wait(0.3)
 
 
-def _consumer(settings: Settings, on_commit: OnCommit) -> Consumer:
+def _consumer(settings: Settings, on_commit: OnCommit, on_error: OnError) -> Consumer:
     return Consumer(
         consumer_config(settings, NAME, SINK_GROUP)
-        | {"on_commit": on_commit, "error_cb": _say, "queued.max.messages.kbytes": 65_536}
+        | QUIET
+        | {"on_commit": on_commit, "error_cb": on_error, "queued.max.messages.kbytes": 65_536}
     )
-
-
-def _say(error: KafkaError) -> None:
-    if error.code() == KafkaError._ALL_BROKERS_DOWN:
-        logger.warning("Kafka does not answer; waiting for it")

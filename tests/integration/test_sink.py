@@ -20,6 +20,7 @@ from sink_process import PER_NUMBER, SinkProcess, ask, counts, everything, send,
 from waiting import wait_until
 
 from cryptoviz.cli.migrate import run as migrate
+from cryptoviz.local.ports import free_ports
 from cryptoviz.progress import SINK_GROUP, consumer_lag
 from cryptoviz.settings import Settings
 from cryptoviz.topics_admin import ensure_topics
@@ -178,6 +179,53 @@ def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
     finally:
         sink.end(signal.SIGKILL)
         server.stop()
+
+
+def test_an_outage_of_kafka_is_waited_out_and_said_once(stack_settings: Settings, tmp_path: Path) -> None:
+    server = KafkaServer(tmp_path)
+    settings = stack_settings.model_copy(update={"kafka": server.address})
+    sink = SinkProcess(settings, tmp_path)
+    try:
+        server.start()
+        ensure_topics(settings)
+        migrate(settings)
+        sink.start()
+        send(settings, everything(range(5)))
+        wait_caught_up(settings)
+        server.kill()
+        wait_until(lambda: "Kafka does not answer" in sink.text(), 30, "the sink to notice")
+        server.start()
+        send(settings, everything(range(5, 10)))
+        wait_caught_up(settings)
+        assert counts(settings) == expected(10)
+        assert sink.text().count("Kafka does not answer") == 1
+        assert sink.text().count("Kafka is back") == 1
+        assert sink.end() == 0
+    finally:
+        sink.end(signal.SIGKILL)
+        server.stop()
+
+
+def test_a_second_sink_of_the_same_name_takes_over_and_the_first_ends_with_one_line(
+    settings: Settings, sink: SinkProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "second").mkdir()
+    (port,) = free_ports(1)
+    second = SinkProcess(settings.model_copy(update={"sink_port": port}), tmp_path / "second")
+    sink.start()
+    try:
+        send(settings, everything(fresh(1)))
+        wait_caught_up(settings)
+        second.start()
+        assert sink.process is not None
+        assert sink.process.wait(60) == 1
+        assert "is another one running?" in sink.text().splitlines()[-1]
+        send(settings, everything(fresh(1)))
+        wait_caught_up(settings)
+        assert counts(settings) == expected(2)
+        assert second.end() == 0
+    finally:
+        second.end(signal.SIGKILL)
 
 
 def lag_seen(settings: Settings) -> int:

@@ -27,7 +27,7 @@ def batch_of(*messages: tuple[str, Any]) -> Batch:
     for offset, (topic, message) in enumerate(messages):
         at = Position(topic, 0, offset, made.T0)
         add_message(orjson.dumps(message), at, batch.tables, Health())
-        batch.include(at, 1.0)
+        batch.include(at, 100, 1.0)
     return batch
 
 

@@ -6,7 +6,7 @@ import sink_messages as made
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import TOPICS as ALL_TOPICS
 from processors.normalise import Position
-from processors.sink_lanes import Forecasts, Lane, lanes
+from processors.sink_lanes import MOST_BYTES, Forecasts, Lane, lanes
 from processors.sink_rows import Health, add_message
 
 
@@ -14,10 +14,10 @@ def lane_of(topic: str) -> Lane:
     return next(lane for lane in lanes(load_settings(sink_batch_rows=4)) if topic in lane.topics)
 
 
-def fill(lane: Lane, n: int, now: float) -> None:
+def fill(lane: Lane, n: int, now: float, size_bytes: int = 100) -> None:
     at = Position("quotes.normalized", 0, n, made.T0)
     add_message(orjson.dumps(made.quotes(n)), at, lane.batch.tables, Health())
-    lane.batch.include(at, now)
+    lane.batch.include(at, size_bytes, now)
 
 
 def test_every_topic_that_has_a_message_type_is_read_by_one_lane_but_the_raw_one() -> None:
@@ -43,6 +43,12 @@ def test_a_batch_is_due_when_its_first_message_has_waited_or_when_it_is_full() -
     assert lane.due(100.1)
     assert lane.take().rows == 6
     assert not lane.full
+
+
+def test_a_batch_is_full_by_its_bytes_too_because_dead_letters_are_large() -> None:
+    lane = lane_of("quotes.normalized")
+    fill(lane, 0, now=100.0, size_bytes=MOST_BYTES)
+    assert lane.full
 
 
 def test_a_second_differing_forecast_is_noticed_and_the_same_again_is_not() -> None:
