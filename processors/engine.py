@@ -23,7 +23,7 @@ from processors.models import MODELS
 from processors.models.base import Model
 from processors.results import Moment, bar_message, prediction_messages, signal_messages, stats_messages
 from processors.rules import MS, STATS_WINDOWS_S, Rules
-from processors.statistics import window_stats
+from processors.statistics import nested_stats
 
 Output = tuple[str, str, Any]
 """(topic, asset, message)"""
@@ -55,6 +55,7 @@ class Engine:
         """(what, source) since the process started: late quotes, results made."""
         self._rows = {asset: row for row, asset in enumerate(assets)}
         self._intervals_kept = KEPT_MS // rules.interval_ms
+        self._windows = [window_s // rules.interval_s for window_s in STATS_WINDOWS_S]
 
     def apply(self, message: NormalizedQuotes, offset: int) -> list[Output]:
         """Take the next message of the log; one whose raw message was applied before changes nothing."""
@@ -135,7 +136,7 @@ class Engine:
     def _results(self, moment: Moment, history: History) -> Iterator[Output]:
         end = moment.at
         rows = [self._rows[asset] for asset in moment.assets]
-        windows = [window_stats(history.until(end, window_s * MS)[rows]) for window_s in STATS_WINDOWS_S]
+        windows = nested_stats(history.until(end, KEPT_MS)[rows], self._windows)
         for stats in stats_messages(moment, windows, self.rules):
             yield STATS.name, stats["asset"], stats
         if end % self.rules.forecast_ms:

@@ -1,7 +1,8 @@
-"""Rolling statistics over the closes of the last hours, for many series at once. Pure."""
+"""Rolling statistics over the closes of the last hours, for many series and several windows at once. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,27 +25,42 @@ class WindowStats:
     """std / mean * 100."""
 
 
-def window_stats(closes: Floats) -> WindowStats:
-    """Statistics of closes[series, slots], oldest first, NaN where there is no bar; the last slot has one.
+def nested_stats(closes: Floats, windows: Sequence[int]) -> list[WindowStats]:
+    """Statistics of the last `windows` slots of closes[series, slots], NaN where there is no bar; the last has one.
 
-    Slots without a bar are left out and `points` says how many were used. As with forecasts the number of slots is
-    the window and stays the same, so that equal input gives equal bits.
+    Windows ascend, in slots. Slots without a bar are left out and `points` says how many were used. The longest
+    window is gone through once: it is cut where the shorter ones begin, and the pieces are added up from the end.
     """
-    there = ~np.isnan(closes)
-    points = there.sum(axis=-1)
-    last = closes[:, -1]
-    change = np.where(there, closes - last[:, None], 0.0)  # measured from the last close: exact on flat prices
-    mean_change = change.sum(axis=-1) / points
+    longest = closes[:, -windows[-1] :]
+    cuts = [0, *(windows[-1] - window for window in reversed(windows[:-1]))]
+    there = ~np.isnan(longest)
+    last = longest[:, -1]
+    # Measured from the last close: exact on flat prices, and because the last point is 0, the mean square is at most
+    # `points` times the variance, so the difference of the two below loses no more than that in precision.
+    change = np.where(there, longest - last[:, None], 0.0)
+    points = _from_the_end(np.add, np.add.reduceat(there.view(np.int8), cuts, axis=1, dtype=np.int64))
+    sums = _from_the_end(np.add, np.add.reduceat(change, cuts, axis=1))
+    squares = _from_the_end(np.add, np.add.reduceat(change * change, cuts, axis=1))
+    lowest = _from_the_end(np.fmin, np.fmin.reduceat(longest, cuts, axis=1))
+    highest = _from_the_end(np.fmax, np.fmax.reduceat(longest, cuts, axis=1))
+    rows = np.arange(len(closes))
+    return [
+        _stats(points[:, n], lowest[:, n], highest[:, n], last, sums[:, n], squares[:, n],
+               longest[rows, windows[-1] - window + there[:, -window:].argmax(axis=1)])
+        for n, window in enumerate(windows)
+    ]  # fmt: skip
+
+
+def _from_the_end(combine: np.ufunc, pieces: np.ndarray) -> np.ndarray:
+    """What each window has, shortest first: the pieces of the slots combined from the newest to the oldest."""
+    combined: np.ndarray = combine.accumulate(pieces[:, ::-1], axis=1)
+    return combined
+
+
+def _stats(  # noqa: PLR0917 - columns of one window
+    points: np.ndarray, lowest: Floats, highest: Floats, last: Floats, sums: Floats, squares: Floats, first: Floats
+) -> WindowStats:
+    mean_change = sums / points
     mean = last + mean_change
-    squares = np.where(there, change - mean_change[:, None], 0.0) ** 2
-    std = np.sqrt(squares.sum(axis=-1) / points)
-    first = closes[np.arange(len(closes)), there.argmax(axis=-1)]
-    return WindowStats(
-        points=points,
-        min=np.where(there, closes, np.inf).min(axis=-1),
-        max=np.where(there, closes, -np.inf).max(axis=-1),
-        mean=mean,
-        std=std,
-        variation=(last / first - 1) * 100,
-        volatility=std / mean * 100,
-    )
+    std = np.sqrt(np.maximum(squares / points - mean_change**2, 0.0))
+    return WindowStats(points, lowest, highest, mean, std, (last / first - 1) * 100, std / mean * 100)
