@@ -1,0 +1,61 @@
+"""Settings: read from the environment, refused with the variable's name when wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from cryptoviz.errors import UserError
+from cryptoviz.settings import Settings, load_settings, load_source_settings
+
+
+def test_the_defaults_are_those_that_others_depend_on() -> None:
+    settings = load_settings()
+    assert (settings.kafka, settings.clickhouse_url) == ("127.0.0.1:9092", "http://127.0.0.1:8123")
+    assert (settings.bar_seconds, settings.forecast_seconds, settings.horizons_s) == (60, 300, (3600, 14_400, 86_400))
+    assert (settings.partitions, str(settings.home), settings.host) == (4, ".cryptoviz", "127.0.0.1")
+
+
+def test_variables_win_and_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTOVIZ_ASSETS", "BTC, ETH,")
+    monkeypatch.setenv("CRYPTOVIZ_HORIZON_HOURS", "24,2")
+    monkeypatch.setenv("CRYPTOVIZ_BAR_SECONDS", "")
+    settings = load_settings()
+    assert settings.assets == ("BTC", "ETH")
+    assert settings.horizons_s == (7200, 86_400)
+    assert settings.bar_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BAR_SECONDS", "7", "must divide 3600"),
+        ("BAR_SECONDS", "soon", "CRYPTOVIZ_BAR_SECONDS"),
+        ("FORECAST_SECONDS", "90", "multiple of bar_seconds=60"),
+        ("HORIZON_HOURS", "0", "whole hours"),
+        ("HORIZON_HOURS", "a", "CRYPTOVIZ_HORIZON_HOURS"),
+        ("LOG_LEVEL", "chatty", "CRYPTOVIZ_LOG_LEVEL"),
+        ("CLICKHOUSE_DATABASE", "crypto; DROP", "CRYPTOVIZ_CLICKHOUSE_DATABASE"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    monkeypatch.setenv(f"CRYPTOVIZ_{name}", value)
+    with pytest.raises(UserError, match=said):
+        load_settings()
+
+
+def test_each_source_has_settings_of_its_own_and_its_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTOVIZ_COINMARKETCAP_API_KEY", "very-secret")
+    monkeypatch.setenv("CRYPTOVIZ_BINANCE_INTERVAL_SECONDS", "2.5")
+    assert load_source_settings("binance").interval_seconds == 2.5
+    settings = load_source_settings("coinmarketcap")
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "very-secret"
+    assert "very-secret" not in repr(settings)
+    monkeypatch.setenv("CRYPTOVIZ_BINANCE_INTERVAL_SECONDS", "-1")
+    with pytest.raises(UserError, match="CRYPTOVIZ_BINANCE_INTERVAL_SECONDS"):
+        load_source_settings("binance")
+
+
+def test_a_worker_without_an_id_goes_by_its_host() -> None:
+    assert Settings(worker_id="w-7").worker_name == "w-7"
+    assert Settings().worker_name
