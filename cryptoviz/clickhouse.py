@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ PASSING = frozenset({
     439,  # CANNOT_SCHEDULE_TASK
     999,  # KEEPER_EXCEPTION
 })  # fmt: skip
+SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([\w ,]+)")
 REFUSED_LOGIN = frozenset({192, 193, 194, 516})
 
 
@@ -73,8 +75,10 @@ def judged(error: Exception, settings: Settings) -> CryptovizError:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, short enough for one line of log."""
+    """What an error says in one short line: the operating system's words where there are some."""
     text = str(error).strip() or type(error).__name__
+    if found := SYSTEM_ERROR.search(text):
+        return found[1]
     return text.splitlines()[0][:300]
 
 

@@ -13,6 +13,7 @@ import sink_messages as made
 from waiting import wait_until
 
 from cryptoviz.clickhouse import connect
+from cryptoviz.errors import Retryable
 from cryptoviz.kafka import Writer, producer_config
 from cryptoviz.messages import encode
 from cryptoviz.progress import SINK_GROUP, admin_client, consumer_lag
@@ -99,7 +100,11 @@ def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 def wait_caught_up(settings: Settings) -> None:
     """Return when the sink has committed everything there is."""
     admin = admin_client(settings)
-    wait_until(
-        lambda: not any(consumer_lag(settings, SINK_GROUP, TOPICS, admin).values()),
-        CAUGHT_UP_S, "the sink to have stored and committed everything", every_s=0.2,
-    )  # fmt: skip
+
+    def caught_up() -> bool:
+        try:
+            return not any(consumer_lag(settings, SINK_GROUP, TOPICS, admin).values())
+        except Retryable:  # a broker just started does not know its groups yet
+            return False
+
+    wait_until(caught_up, CAUGHT_UP_S, "the sink to have stored and committed everything", every_s=0.2)
