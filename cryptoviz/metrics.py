@@ -17,6 +17,8 @@ Health = Callable[[], Mapping[str, Any]]
 
 
 class _Handler(BaseHTTPRequestHandler):
+    timeout = 10
+
     def __init__(self, registry: CollectorRegistry, health: Health, *args: Any) -> None:
         self._registry, self._health = registry, health
         super().__init__(*args)
@@ -42,15 +44,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are not news."""
 
 
-def serve(host: str, port: int, registry: CollectorRegistry, health: Health) -> ThreadingHTTPServer:
+def serve(host: str, port: int, setting: str, registry: CollectorRegistry, health: Health) -> ThreadingHTTPServer:
     """Serve in the background until `shutdown()`; `health` gives a mapping whose `ok` decides between 200 and 503.
 
-    Raises `UserError` if the port is taken.
+    Port 0 takes a free one. Raises `UserError` naming `setting`, which moves the port, if it is taken.
     """
     try:
         server = ThreadingHTTPServer((host, port), partial(_Handler, registry, health))
-    except OSError as error:
-        raise UserError(f"port {port} on {host} is not free for metrics ({error.strerror}): set another") from error
+    except (OSError, OverflowError) as error:
+        raise UserError(f"cannot listen on {host}:{port} ({error}); set {setting} to a free port") from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

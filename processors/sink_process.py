@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
     inserter = Inserter(partial(connect, settings), settings, metrics)
     writer = Writer(producer_config(settings, NAME) | QUIET)
     sink = Sink(partial(_consumer, settings), inserter, writer, settings, metrics)
-    server = serve(settings.host, settings.sink_port, metrics.registry, sink.health)
+    server = serve(settings.host, settings.sink_port, "CRYPTOVIZ_SINK_PORT", metrics.registry, sink.health)
     logger.info("copying %d topics into %s", len(TOPICS), settings.clickhouse_url)
     try:
         sink.run(stop)

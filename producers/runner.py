@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.clock import ReceiptClock
 from cryptoviz.errors import UserError
+from cryptoviz.metrics import serve
 from cryptoviz.settings import Settings, SourceSettings
 from producers.asking import Asker
 from producers.backfill import backfill
@@ -27,7 +28,6 @@ from producers.poller import Poller
 from producers.raw import Envelope
 from producers.source import Source
 from producers.stored import LastStored, last_stored
-from producers.web import serve
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,13 @@ class Runner:
 
     def run(self, stored_of: StoredOf = last_stored) -> None:
         """Publish history, then poll until `stop` is set; raises what ended a source's thread, which is a bug."""
-        web = serve(self.settings.host, self.settings.producer_port, self.metrics.registry, self.health)
+        web = serve(
+            self.settings.host,
+            self.settings.producer_port,
+            "CRYPTOVIZ_PRODUCER_PORT",
+            self.metrics.registry,
+            self.health,
+        )
         try:
             self._backfill(stored_of)
             self._ready = True
@@ -107,7 +113,7 @@ class Runner:
         healthy = not self._ready or silent_s < 3 * self.settings.heartbeat_seconds + 1
         sources = {beat.envelope.source: beat.condition.status(now) for beat in self.beats}
         state = "polling" if self._ready else "fetching history"
-        return {"healthy": healthy, "state": state, "kafka_away": self.outbox.full, "sources": sources}
+        return {"ok": healthy, "state": state, "kafka_away": self.outbox.full, "sources": sources}
 
     def _why_off(self, source: Source, key: str) -> str:
         if source.needs_key and not key:

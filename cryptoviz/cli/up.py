@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,8 +70,9 @@ def what_to_try(stack: Stack, caller: Settings) -> Iterator[str]:
     query = LATEST.format(database=ours.clickhouse_database)
     yield "In another terminal:"
     yield f"  curl '{ours.clickhouse_url}/?user=analyst&default_format=PrettyCompact' --data-binary '{query}'"
-    yield f"  {_with_kafka(ours, caller)}cryptoviz watch"
-    yield "  cryptoviz status"
+    command = "cryptoviz" if shutil.which("cryptoviz") else os.path.relpath(sys.argv[0])
+    yield f"  {_with_kafka(ours, caller)}{command} watch"
+    yield f"  {command} status"
 
 
 def _with_kafka(ours: Settings, caller: Settings) -> str:

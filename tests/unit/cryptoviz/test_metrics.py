@@ -21,7 +21,7 @@ def health() -> dict[str, object]:
 def address(health: dict[str, object]) -> Iterator[str]:
     registry = CollectorRegistry()
     Counter("eggs", "Eggs laid", registry=registry).inc(3)
-    server = serve("127.0.0.1", 0, registry, lambda: health)
+    server = serve("127.0.0.1", 0, "CRYPTOVIZ_SINK_PORT", registry, lambda: health)
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
 
@@ -48,5 +48,5 @@ def test_ill_health_and_unknown_paths_have_a_status_of_their_own(
 
 def test_a_taken_port_is_one_clear_line(address: str) -> None:
     port = int(address.rpartition(":")[2])
-    with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is not free"):
-        serve("127.0.0.1", port, CollectorRegistry(), dict)
+    with pytest.raises(UserError, match=f"127.0.0.1:{port} .* set CRYPTOVIZ_SINK_PORT to a free port"):
+        serve("127.0.0.1", port, "CRYPTOVIZ_SINK_PORT", CollectorRegistry(), dict)
