@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz.errors import Retryable
+from cryptoviz.messages import Bar
 from cryptoviz.topics import BARS, STATE
 from processors.engine import Engine
 from processors.rules import Rules
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 30.0
 POLL_S = 0.05
 BATCH = 5000
+_BAR: TypeAdapter[Bar] = TypeAdapter(Bar)
 
 
 @dataclass(frozen=True)
@@ -82,30 +84,40 @@ def _until(consumer: Consumer, end: int) -> Iterator[Message]:
 
 
 def recover(reader: LogReader, partition: int, assets: Sequence[str], rules: Rules) -> Engine:
-    """The engine of a partition as the furthest snapshot left it, or a new one where there is none."""
+    """The engine of a partition as the furthest snapshot left it, or a new one where there is none.
+
+    A strange record in either topic is passed over and counted in the log: it must not keep a worker from starting.
+    """
     engine = Engine(assets, rules)
-    for snapshot in _snapshots(reader, partition):
+    for worker, snapshot in _snapshots(reader, partition).items():
         # Workers write under their own names, so that one that has lost the partition cannot hide its successor's.
-        if orjson.loads(snapshot)["offset"] > engine.offset:
-            engine = load(snapshot, assets, rules)
+        try:
+            found = load(snapshot, assets, rules)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("partition %d: the state of %r is of no use (%s) and is left out", partition, worker, error)
+            continue
+        engine = max(engine, found, key=lambda candidate: candidate.offset)
     if engine.offset >= 0:
-        bars = _restore_bars(reader, partition, engine)
-        logger.info("partition %d: state up to offset %d, %d bars", partition, engine.offset, bars)
+        _restore_bars(reader, partition, engine)
     return engine
 
 
-def _snapshots(reader: LogReader, partition: int) -> Iterator[bytes]:
+def _snapshots(reader: LogReader, partition: int) -> dict[bytes, bytes]:
     newest: dict[bytes, bytes] = {}
     for message in reader.read(STATE.name, partition, *reader.bounds(STATE.name, partition)):
         newest[message.key() or b""] = message.value() or b""
-    return (value for value in newest.values() if value)
+    return newest
 
 
-def _restore_bars(reader: LogReader, partition: int, engine: Engine) -> int:
+def _restore_bars(reader: LogReader, partition: int, engine: Engine) -> None:
     # A bar is published after its end, so none that is needed was stamped before the first needed end.
     start = reader.offset_at(BARS.name, partition, needs_bars_after(engine))
-    count = 0
+    good, strange = 0, 0
     for message in reader.read(BARS.name, partition, start, reader.bounds(BARS.name, partition)[1]):
-        restore_bar(engine, orjson.loads(message.value() or b""))
-        count += 1
-    return count
+        try:
+            restore_bar(engine, _BAR.validate_json(message.value() or b""))
+            good += 1
+        except ValidationError:
+            strange += 1
+    told = f", {strange} unreadable ones left out" if strange else ""
+    logger.info("partition %d: state up to offset %d, %d bars%s", partition, engine.offset, good, told)
