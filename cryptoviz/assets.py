@@ -111,6 +111,11 @@ class AssetRegistry:
             for listing in asset.listings()
         }
 
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """Every source that lists anything, followed or not."""
+        return frozenset(source for asset in (*REGISTRY, *self.assets) for source in asset.symbols)
+
     def listing(self, source: str, symbol: str) -> Listing | None:
         """What `symbol` is at `source`, or None where the registry does not know it."""
         return self._listings.get((source, _key(source, symbol)))

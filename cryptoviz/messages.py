@@ -24,11 +24,14 @@ SignalReason = Literal[
     "not_enough_points",
 ]
 ALL = "all"  # the source name of the median over sources
+LONGEST_INTERVAL_S = 31 * 86_400  # between two polls, or of a candle; empty bars are filled for three of them
 
 Ms = Annotated[int, Field(ge=0, lt=2**53)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
-Price = Annotated[float, Field(gt=0)]
-Amount = Annotated[float, Field(ge=0)]
+# Far beyond any real price, and narrow enough that nothing computed from it overflows: a null would be written for it.
+Price = Annotated[float, Field(ge=1e-30, le=1e30)]
+Amount = Annotated[float, Field(ge=0, le=1e30)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
@@ -80,7 +83,7 @@ class RawQuotes(TypedDict):
     """Not before any of its quotes' received_at; moves the clock of the source's series."""
     interval_s: Annotated[int, Field(gt=0)]
     """Length of a bar."""
-    poll_interval_s: Annotated[float, Field(gt=0)]
+    poll_interval_s: Annotated[float, Field(gt=0, le=LONGEST_INTERVAL_S)]
     backfill_until: NotRequired[Ms | None]
     """End of the history being backfilled; results begin at its last bar."""
     status: NotRequired[SourceStatus | None]
@@ -91,7 +94,7 @@ class RawQuotes(TypedDict):
 class NormalizedQuote(Quote):
     """A quote that passed every check; `item` is its place in the raw message."""
 
-    item: int
+    item: Int64
     feeds: bool
     """Whether it feeds bars and `all`; other pairs of the asset are only stored."""
 
@@ -101,8 +104,8 @@ class NormalizedQuotes(RawQuotes):
     """Topic quotes.normalized: the good quotes of one raw message, with that message's place in the log."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Int64
+    offset: Int64
     quotes: list[NormalizedQuote]  # type: ignore[misc]
 
 

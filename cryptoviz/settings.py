@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cryptoviz.errors import UserError
+from cryptoviz.messages import LONGEST_INTERVAL_S
 
 HOUR_S = 3600
 DAY_S = 86400
@@ -24,7 +25,7 @@ class SourceSettings(BaseSettings):
 
     url: str | None = Field(None, description="Base address of the source's API")
     api_key: SecretStr | None = Field(None, description="API key, where the source takes one")
-    interval_seconds: float | None = Field(None, gt=0, description="Seconds between two polls")
+    interval_seconds: float | None = Field(None, gt=0, le=LONGEST_INTERVAL_S, description="Seconds between two polls")
     requests_per_minute: float | None = Field(None, gt=0, description="Rate budget; never exceeded, also by retries")
 
 

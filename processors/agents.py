@@ -14,7 +14,7 @@ from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
 from processors.engine import Engine, Output
-from processors.normalise import Normaliser, Position, dead_letter, first_problem
+from processors.normalise import Normaliser, Position, check_header, check_place, dead_letter, first_problem
 from processors.outbox import Outbox
 from processors.recovery import LogReader, recover
 from processors.rules import Rules
@@ -117,10 +117,10 @@ class Analysing:
     async def _apply(self, engine: Engine, position: Position, value: bytes | None) -> None:
         started = time.perf_counter()
         try:
-            message = _MESSAGE.validate_json(value or b"")
-        except ValidationError as error:
+            message = _read(position, value, self._rules.interval_s)
+        except Invalid as error:
             engine.offset = position.offset
-            await self._set_aside(position, value or b"", Invalid("wrong_schema", first_problem(error)))
+            await self._set_aside(position, value or b"", error)
             return
         out = engine.apply(message, position.offset)
         if any(topic == PREDICTIONS.name for topic, _, _ in out):
@@ -139,3 +139,14 @@ class Analysing:
         for topic, asset, message in out:
             metrics.RESULTS.labels(topic).inc()
             await self._outbox.send(topic, partition, encode(message), asset.encode())
+
+
+def _read(position: Position, value: bytes | None, interval_s: int) -> NormalizedQuotes:
+    """A normalized message; raises `Invalid` for what no normalising agent of this home has written."""
+    try:
+        message = _MESSAGE.validate_json(value or b"")
+    except ValidationError as error:
+        raise Invalid("wrong_schema", first_problem(error)) from error
+    check_header(message, position, interval_s)
+    check_place(message, position)
+    return message

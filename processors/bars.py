@@ -59,13 +59,14 @@ class Item:
     @classmethod
     def of_quote(cls, quote: NormalizedQuote, bridge_ms: int, origin: Origin) -> Item:
         """A quote; one with open, high and low (a candle) uses them."""
-        price, open_, high, low = quote["price"], quote["open"], quote["high"], quote["low"]
+        price, high, low = quote["price"], quote["high"], quote["low"]
+        open_ = price if quote["open"] is None else quote["open"]
         return cls(
             quote["at"],
             price,
-            price if open_ is None else open_,
-            price if high is None else max(high, price),
-            price if low is None else min(low, price),
+            open_,
+            max(open_, price) if high is None else max(high, open_, price),
+            min(open_, price) if low is None else min(low, open_, price),
             quote["volume"],
             bridge_ms,
             origin,

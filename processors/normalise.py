@@ -14,8 +14,11 @@ from cryptoviz.assets import AssetRegistry
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
 from cryptoviz.partitions import partition_of
+from cryptoviz.topics import RAW
 
 FUTURE_MS = 5_000
+AHEAD_MS = 60_000
+"""How far a producer's clock may be ahead of the broker's; a message beyond would make all that follows it late."""
 _RAW: TypeAdapter[RawQuotes] = TypeAdapter(RawQuotes)
 _QUOTE: TypeAdapter[Quote] = TypeAdapter(Quote)
 
@@ -59,7 +62,7 @@ class Normaliser:
             message = _RAW.validate_json(value)
         except ValidationError:
             return self._decode_item_by_item(value, at)
-        self._check_interval(message)
+        self._check_message(message, at)
         return _Raw(message, list(enumerate(message["quotes"]))), []
 
     def _decode_item_by_item(self, value: bytes, at: Position) -> tuple[_Raw, list[DeadLetter]]:
@@ -75,7 +78,7 @@ class Normaliser:
             message = _RAW.validate_python(parsed | {"quotes": []})
         except ValidationError as error:
             raise Invalid("wrong_schema", first_problem(error)) from error
-        self._check_interval(message)
+        self._check_message(message, at)
         good, dead = [], []
         for index, item in enumerate(items):
             try:
@@ -85,9 +88,10 @@ class Normaliser:
                 dead.append(dead_letter(encode(item), invalid, at, index, message["source"]))
         return _Raw(message, good), dead
 
-    def _check_interval(self, message: RawQuotes) -> None:
-        if message["interval_s"] != self.interval_s:
-            raise Invalid("wrong_interval", f"bars of {message['interval_s']} s, this home has {self.interval_s} s")
+    def _check_message(self, message: RawQuotes, at: Position) -> None:
+        check_header(message, at, self.interval_s)
+        if message["source"] not in self.registry.sources:
+            raise Invalid("unknown_source", f"the registry lists nothing at {message['source']}")
 
     def _check(self, message: RawQuotes, quote: Quote, at: Position) -> bool:
         """Whether the quote feeds bars; raises `Invalid` if it is not what it says."""
@@ -105,6 +109,20 @@ class Normaliser:
         if high is not None and low is not None and high < low:
             raise Invalid("inconsistent_candle", f"high {high} < low {low}")
         return listing.feeds
+
+
+def check_header(message: RawQuotes | NormalizedQuotes, at: Position, interval_s: int) -> None:
+    """Raise `Invalid` if a message is of another home, or would set a source's clock ahead of the broker's."""
+    if message["interval_s"] != interval_s:
+        raise Invalid("wrong_interval", f"bars of {message['interval_s']} s, this home has {interval_s} s")
+    if message["received_at"] > at.timestamp + AHEAD_MS:
+        raise Invalid("future", f"received at {message['received_at']}, {at.timestamp} by the broker's clock")
+
+
+def check_place(message: NormalizedQuotes, at: Position) -> None:
+    """Raise `Invalid` if a normalized message does not come from the same partition of quotes.raw."""
+    if (message["topic"], message["partition"]) != (RAW.name, at.partition):
+        raise Invalid("wrong_place", f"it comes from {message['topic']}[{message['partition']}]")
 
 
 @dataclass(frozen=True)

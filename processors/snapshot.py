@@ -40,7 +40,8 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
     engine = Engine(assets, rules)
     engine.offset, engine.raw_offset = state["offset"], state["raw_offset"]
     for asset, latest in state["latest"].items():
-        engine.latest[asset] = {source: Latest(**quote) for source, quote in latest.items()}
+        if engine.row(asset) is not None:
+            engine.latest[asset] = {source: Latest(**quote) for source, quote in latest.items()}
     for source, kept in state["tracks"].items():
         track = engine.track(source)
         track.clock, track.closed_until = kept["clock"], kept["closed_until"]

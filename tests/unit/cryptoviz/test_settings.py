@@ -51,9 +51,10 @@ def test_each_source_has_settings_of_its_own_and_its_key_is_not_shown(monkeypatc
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "very-secret"
     assert "very-secret" not in repr(settings)
-    monkeypatch.setenv("CRYPTOVIZ_BINANCE_INTERVAL_SECONDS", "-1")
-    with pytest.raises(UserError, match="CRYPTOVIZ_BINANCE_INTERVAL_SECONDS"):
-        load_source_settings("binance")
+    for absurd in ("-1", "0", "1e300", "nan"):
+        monkeypatch.setenv("CRYPTOVIZ_BINANCE_INTERVAL_SECONDS", absurd)
+        with pytest.raises(UserError, match="CRYPTOVIZ_BINANCE_INTERVAL_SECONDS"):
+            load_source_settings("binance")
 
 
 def test_a_worker_without_an_id_goes_by_its_host() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,6 +55,16 @@ def test_a_candle_gives_its_open_high_low_and_volume() -> None:
     candle = quote(at=T0 + MINUTE - 1, price=11, open=10, high=13, low=9, volume=5.5)
     [bar] = _bars(_run([message([candle], offset=0), heartbeat(T0 + 2 * MINUTE, offset=1)]))[:1]
     assert (bar["open"], bar["high"], bar["low"], bar["close"], bar["volume"]) == (10, 13, 9, 11, 5.5)
+
+
+@pytest.mark.parametrize(
+    "known", [{"open": 14.0}, {"open": 8.0}, {"open": 14.0, "high": 13.0, "low": 9.0}, {"high": 9.0}]
+)
+def test_a_bar_holds_its_open_and_its_close_between_its_low_and_its_high(known: dict[str, float]) -> None:
+    candle = quote(at=T0 + MINUTE - 1, price=11, **known)
+    [bar] = _bars(_run([message([candle], offset=0), heartbeat(T0 + 2 * MINUTE, offset=1)]))[:1]
+    assert bar["low"] <= min(bar["open"], bar["close"])
+    assert bar["high"] >= max(bar["open"], bar["close"])
 
 
 def test_volume_stays_null_where_no_quote_has_one() -> None:
@@ -212,6 +224,37 @@ def test_an_engine_restored_anywhere_goes_on_as_if_nothing_had_happened(seed: in
             restore_bar(restored, bar)
     rest = list(enumerate(stream))[cut:]
     assert [o for n, m in rest for o in restored.apply(m, n)] == [o for n, m in rest for o in engine.apply(m, n)]
+
+
+def test_an_asset_that_is_no_longer_followed_leaves_the_state_and_the_others_go_on() -> None:
+    stream, engine = random_stream(2, 120), Engine(ASSETS, RULES)
+    _run(stream[:100], engine)
+    fewer = load(dump(engine), ("BTC",), RULES)
+    assert b"USDT" not in dump(fewer)
+    rest = list(enumerate(stream))[100:]
+    bars = [[o for n, m in rest for o in e.apply(m, n) if o[0] == "bars" and o[1] == "BTC"] for e in (engine, fewer)]
+    assert bars[0] == bars[1] != []
+
+
+@pytest.mark.parametrize("extreme", [(1e-30, 1e30), (1e30, 1e-30), (1e-30, 1e-30), (1e30, 1e30)])
+def test_no_number_overflows_between_the_least_and_the_greatest_price(extreme: tuple[float, float]) -> None:
+    def quotes_at(at: int, price: float) -> list[Any]:
+        return [quote(at=at, price=price, volume=1e30), quote("USDT", at, extreme[1])]
+
+    sources = ("binance", "coingecko")
+    messages = [message(quotes_at(T0 + n * 20_000, extreme[n // 90 % 2]), sources[n % 2], offset=n) for n in range(450)]
+    out = _run([*messages, heartbeat(T0 + 4 * 60 * MINUTE, offset=10**6)])
+    numbers = list(_numbers([result for _, _, result in out]))
+    assert len(numbers) > 10_000
+    assert all(math.isfinite(number) for number in numbers)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
 
 
 def test_state_of_another_bar_length_is_refused() -> None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.messages import NormalizedQuotes
 from cryptoviz.partitions import partition_of
-from processors.normalise import Normaliser, Position
+from processors.normalise import AHEAD_MS, Normaliser, Position
 
 NOW = 1_700_000_000_000
 HOME = partition_of("BTC", 4)
@@ -62,6 +62,9 @@ def test_a_heartbeat_passes() -> None:
         ({"price": -1}, "wrong_schema"),
         ({"price": None}, "wrong_schema"),
         ({"price": "much"}, "wrong_schema"),
+        ({"price": 1e300}, "wrong_schema"),
+        ({"price": 1e-300}, "wrong_schema"),
+        ({"volume": 1e300}, "wrong_schema"),
         ({"market_cap": -1}, "wrong_schema"),
         ({"at": -1}, "wrong_schema"),
         ({"symbol": "ETHUSDT"}, "unknown_symbol"),
@@ -96,6 +99,10 @@ def test_a_bad_quote_is_set_aside_with_its_reason_and_the_good_one_beside_it_pas
         (_raw(_quote(), origin="rumour"), "wrong_schema"),
         (_raw(_quote(), interval_s=300), "wrong_interval"),
         (_raw(_quote(price=-1), interval_s=300), "wrong_interval"),
+        (_raw(poll_interval_s=-1), "wrong_schema"),
+        (_raw(poll_interval_s=1e300), "wrong_schema"),
+        (_raw(source="all"), "unknown_source"),
+        (_raw(source="nobody"), "unknown_source"),
         (b'{"source": NaN}', "not_json"),
     ],
 )
@@ -105,6 +112,27 @@ def test_an_unreadable_message_is_kept_whole(value: bytes | None, reason: str) -
     assert (letter["reason"], letter["topic"], letter["partition"], letter["offset"]) == (reason, "quotes.raw", HOME, 7)
     kept = letter["payload"].encode() if letter["encoding"] == "utf-8" else base64.b64decode(letter["payload"])
     assert kept == (value or b"")
+
+
+def test_a_message_from_the_future_cannot_set_the_clock_of_its_source() -> None:
+    ahead = AT.timestamp + AHEAD_MS
+    assert NORMALISER.normalise(_raw(_quote(), received_at=ahead), AT)[1] == []
+    for quotes in ([], [_quote()], [_quote(price=-1)]):
+        message, [letter] = NORMALISER.normalise(_raw(*quotes, received_at=ahead + 1), AT)
+        assert message is None
+        assert letter["reason"] == "future"
+
+
+def test_what_was_received_long_ago_passes_for_it_is_history_or_a_replay() -> None:
+    past = {"received_at": NOW - 10**11, "at": NOW - 10**11, "event_at": None}
+    message, dead = NORMALISER.normalise(_raw(_quote(**past), received_at=past["received_at"], origin="replay"), AT)
+    assert dead == []
+    assert message is not None
+
+
+def test_a_source_that_lists_none_of_the_assets_followed_still_beats() -> None:
+    few = Normaliser(AssetRegistry().select(["TRX"]), 4, 60)
+    assert few.normalise(_raw(source="yahoo"), AT)[1] == []
 
 
 _json = st.recursive(

@@ -1,0 +1,68 @@
+"""The agents' own part: what comes from strangers is set aside, and what follows is taken as if it had not come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from fakes import FakeWriter
+from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
+
+from processors.agents import Analysing, Received
+from processors.normalise import Position
+from processors.outbox import Outbox
+from processors.rules import Rules
+
+CENTURY_MS = 100 * 365 * 86_400_000
+
+
+class EmptyLog:
+    """A reader of a log that holds nothing, so that every partition starts anew."""
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """No messages."""
+        return 0, 0
+
+    def read(self, topic: str, partition: int, start: int, end: int) -> Iterator[Any]:
+        """None of them."""
+        return iter(())
+
+
+async def _analyse(received: list[Received]) -> FakeWriter:
+    writer = FakeWriter()
+    analysing = Analysing({0: ("BTC",)}, Rules(), Outbox(cast(Any, writer)), cast(Any, EmptyLog()), "worker")
+    assert [done async for done in analysing.batch(received)][-1] == len(received)
+    return writer
+
+
+def _received(*messages: Any) -> list[Received]:
+    return [
+        (Position("quotes.normalized", 0, offset, T0 + 5 * MINUTE), json.dumps(entry).encode())
+        for offset, entry in enumerate(messages)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strange", "reason"),
+    [
+        ({"received_at": T0 + CENTURY_MS}, "future"),
+        ({"interval_s": 300}, "wrong_interval"),
+        ({"topic": "quotes"}, "wrong_place"),
+        ({"partition": 1}, "wrong_place"),
+        ({"offset": 2**70}, "wrong_schema"),
+        ({"poll_interval_s": 1e300}, "wrong_schema"),
+    ],
+)
+def test_a_strangers_message_is_set_aside_and_leaves_the_clock_alone(strange: dict[str, Any], reason: str) -> None:
+    before, after = message([quote(at=T0)], offset=0), message([quote(at=T0 + MINUTE)], offset=2)
+    beat = heartbeat(T0 + 4 * MINUTE, offset=3)
+    stranger = dict(heartbeat(T0 + MINUTE // 2, offset=1)) | strange
+    writer = asyncio.run(_analyse(_received(before, stranger, after, beat)))
+    [letter] = writer.on("quotes.normalized.dead")
+    assert (letter["reason"], letter["offset"]) == (reason, 1)
+    assert json.loads(letter["payload"]) == stranger
+    bars = [bar for bar in writer.on("bars") if bar["source"] == "binance"]
+    assert [(bar["start"], bar["quotes"]) for bar in bars] == [(T0, 1), (T0 + MINUTE, 1), (T0 + 2 * MINUTE, 0)]
