@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-import lz4.block  # type: ignore[import-untyped]
+import lz4.block
 
 from cryptoviz.local.clickhouse.cityhash import cityhash128
 from cryptoviz.local.clickhouse.codings import decode

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 
 from cryptoviz.local.clickhouse.failures import CANNOT_DECODE, QueryError
 
