@@ -20,6 +20,7 @@ COMMANDS = {
     "topics": "create the topics that are missing",
     "migrate": "bring the ClickHouse tables up to date",
     "status": "say how the running pipeline is doing",
+    "predict": "say what the models make of an asset now, for parameters of your own",
     "watch": "show prices, forecasts and signals as they arrive",
 }
 
