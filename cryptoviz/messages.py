@@ -159,6 +159,35 @@ class Stats(TypedDict):
 
 
 @with_config(_LENIENT)
+class Indicators(TypedDict):
+    """Topic indicators, those of one series at the end of one bar; id asset/source/interval_s/at.
+
+    Null while the series has too few bars since it began or began anew; formulas and units in docs/indicators.md.
+    """
+
+    id: str
+    asset: str
+    source: str
+    interval_s: int
+    at: int
+    origin: Origin
+    rsi: float | None
+    macd: float | None
+    macd_signal: float | None
+    macd_histogram: float | None
+    bollinger_lower: float | None
+    bollinger_middle: float | None
+    bollinger_upper: float | None
+    stochastic_k: float | None
+    stochastic_d: float | None
+    atr: float | None
+    ewma_volatility: float | None
+    """In percent, per bar."""
+    more: dict[str, float]
+    """Values that have no field of their own, by name; missing while there are too few bars."""
+
+
+@with_config(_LENIENT)
 class Bound(TypedDict):
     """An interval that should hold the price with probability `level`."""
 

@@ -48,7 +48,7 @@ NORMALIZED = Topic(
 )
 BARS = Topic("bars", messages.Bar, "asset", "result", "closed bars per series, of the bar interval, an hour and a day")
 STATS = Topic("stats", messages.Stats, "asset", "result", "rolling statistics at the end of every bar")
-INDICATORS = Topic("indicators", None, "asset", "result", "technical indicators at the end of every bar")
+INDICATORS = Topic("indicators", messages.Indicators, "asset", "result", "technical indicators at the end of every bar")
 PREDICTIONS = Topic("predictions", messages.Prediction, "asset", "result", "forecasts of all models and horizons")
 SIGNALS = Topic("signals", messages.Signal, "asset", "result", "BUY, SELL or HOLD with the rule that decided")
 SCORES = Topic("scores", None, "asset", "result", "forecasts against what happened")

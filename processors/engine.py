@@ -14,14 +14,24 @@ from typing import Any
 
 from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
 from cryptoviz.settings import HOUR_S
-from cryptoviz.topics import BARS, PREDICTIONS, SIGNALS, STATS
+from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SIGNALS, STATS
 from processors.bars import ClosedBar, Item, Series
 from processors.forecasts import make_forecasts
 from processors.history import History
+from processors.indicator_state import IndicatorState
+from processors.indicators import INDICATORS as ALL_INDICATORS
+from processors.indicators.base import Indicator, Values
 from processors.median import Latest, median_price
 from processors.models import MODELS
 from processors.models.base import Model
-from processors.results import Moment, bar_message, prediction_messages, signal_messages, stats_messages
+from processors.results import (
+    Moment,
+    bar_message,
+    indicator_messages,
+    prediction_messages,
+    signal_messages,
+    stats_messages,
+)
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.statistics import nested_stats
 
@@ -36,6 +46,7 @@ class Track:
     """All series of one source in this partition: they share a clock, so they close together."""
 
     history: History
+    indicators: IndicatorState
     clock: int = NEVER
     closed_until: int = NEVER
     series: dict[str, Series] = field(default_factory=dict)
@@ -44,9 +55,13 @@ class Track:
 class Engine:
     """The state of one partition. `assets` are those that live in it; `offset` is the last log offset applied."""
 
-    def __init__(self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS) -> None:
+    def __init__(
+        self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS,
+        indicators: tuple[Indicator, ...] = ALL_INDICATORS,
+    ) -> None:  # fmt: skip
         self.rules = rules
         self.models = models
+        self.indicators = indicators
         self.offset = -1
         self.raw_offset = -1
         self.tracks: dict[str, Track] = {}
@@ -82,8 +97,13 @@ class Engine:
         track = self.tracks.get(source)
         if track is None:
             history = History(len(self._rows), self._intervals_kept, self.rules.interval_ms)
-            track = self.tracks[source] = Track(history)
+            track = self.tracks[source] = Track(history, IndicatorState(self.indicators, len(self._rows)))
         return track
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets in the order of their rows."""
+        return tuple(self._rows)
 
     def row(self, asset: str) -> int | None:
         """The row of an asset in every history, None if it does not live in this partition."""
@@ -126,19 +146,22 @@ class Engine:
         for end in sorted(ended):
             for asset, bar in ended[end]:
                 yield BARS.name, asset, bar_message(asset, source, bar)
-            due = [(asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms]
-            for asset, bar in due:
+            due = dict(sorted((asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms))
+            for asset, bar in due.items():
                 track.history.put(self._rows[asset], end, bar.close)
-            if due and end > results_after:
-                assets = tuple(sorted(asset for asset, _ in due))
-                yield from self._results(Moment(assets, source, end, origin), track.history)
+            if due:
+                values = track.indicators.step([self._rows[asset] for asset in due], list(due.values()))
+                if end > results_after:
+                    yield from self._results(Moment(tuple(due), source, end, origin), track.history, values)
 
-    def _results(self, moment: Moment, history: History) -> Iterator[Output]:
+    def _results(self, moment: Moment, history: History, values: Values) -> Iterator[Output]:
         end = moment.at
         rows = [self._rows[asset] for asset in moment.assets]
         windows = nested_stats(history.until(end, KEPT_MS)[rows], self._windows)
         for stats in stats_messages(moment, windows, self.rules):
             yield STATS.name, stats["asset"], stats
+        for indicators in indicator_messages(moment, values, self.rules):
+            yield INDICATORS.name, indicators["asset"], indicators
         if end % self.rules.forecast_ms:
             return
         closes = history.until(end, self.rules.history_ms)[rows]

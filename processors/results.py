@@ -1,15 +1,16 @@
-"""Result messages: closed bars, statistics, predictions and signals of several series at once, as dicts to encode."""
+"""Result messages: bars, statistics, indicators, predictions and signals of many series at once, as dicts to encode."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
-from cryptoviz.messages import Bar, Origin, Prediction, Signal, Stats, result_id
+from cryptoviz.messages import Bar, Indicators, Origin, Prediction, Signal, Stats, result_id
 from processors.bars import ClosedBar
 from processors.forecasts import CONSENSUS, CONSENSUS_VERSION, Forecasts
+from processors.indicators.base import Values
 from processors.models.base import Floats, Model
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.signals import decide, ma_trend
@@ -17,6 +18,7 @@ from processors.statistics import WindowStats
 
 NOT_ENOUGH_POINTS = "not_enough_points"
 STATISTICS = ("points", "min", "max", "mean", "std", "variation", "volatility")
+INDICATOR_FIELDS = tuple(name for name, hint in get_type_hints(Indicators).items() if hint == float | None)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,17 @@ def stats_messages(moment: Moment, windows: Sequence[WindowStats], rules: Rules)
             {"window_s": window_s} | {name: column[row] for name, column in zip(STATISTICS, window, strict=True)}
             for window_s, window in zip(STATS_WINDOWS_S, columns, strict=True)
         ]
+        yield message
+
+
+def indicator_messages(moment: Moment, values: Values, rules: Rules) -> Iterator[Indicators]:
+    """Every indicator's values, one message per asset; a value without a field of its own goes into `more`."""
+    fields = {name: values[name].tolist() for name in INDICATOR_FIELDS if name in values}
+    others = {name: said.tolist() for name, said in values.items() if name not in INDICATOR_FIELDS}
+    for row, asset in enumerate(moment.assets):
+        message: Any = moment.header(asset, rules.interval_s, "at") | dict.fromkeys(INDICATOR_FIELDS)
+        message |= {name: None if math.isnan(said[row]) else said[row] for name, said in fields.items()}
+        message["more"] = {name: said[row] for name, said in others.items() if not math.isnan(said[row])}
         yield message
 
 

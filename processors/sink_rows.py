@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz import topics
 from cryptoviz.errors import Invalid
-from cryptoviz.messages import Bar, DeadLetter, NormalizedQuotes, Prediction, Signal, SourceStatus, Stats
+from cryptoviz.messages import Bar, DeadLetter, Indicators, NormalizedQuotes, Prediction, Signal, SourceStatus, Stats
 from processors.normalise import Position, dead_letter, first_problem
 
 QUOTE = (
@@ -23,6 +23,10 @@ BAR = (
 )  # fmt: skip
 STATS = ("asset", "source", "interval_s", "at", "origin")
 WINDOW = ("window_s", "points", "min", "max", "mean", "std", "variation", "volatility")
+INDICATORS = (
+    "asset", "source", "interval_s", "at", "origin", "rsi", "macd", "macd_signal", "macd_histogram", "bollinger_lower",
+    "bollinger_middle", "bollinger_upper", "stochastic_k", "stochastic_d", "atr", "ewma_volatility", "more",
+)  # fmt: skip
 PREDICTION = ("asset", "source", "interval_s", "made_at", "price", "points", "origin")
 FORECAST = ("horizon_s", "target_at", "model", "version", "forecast", "variation", "confidence", "reason")
 SIGNAL = ("asset", "source", "interval_s", "made_at", "price", "origin")
@@ -34,6 +38,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "quotes": (*QUOTE, "repeated", "source", "origin", "topic", "partition", "offset", "precedence"),
     "bars": (*BAR, *FILED),
     "stats": (*STATS, *WINDOW, *FILED),
+    "indicators": (*INDICATORS, *FILED),
     "predictions": (*PREDICTION, *FORECAST, "bounds", *FILED),
     "signals": (*SIGNAL, *SIGNAL_AT, *FILED),
     "dead_letters": ("letter", *LETTER, *FILED),
@@ -149,6 +154,10 @@ def _add_stats(message: Stats, at: Position, tables: Tables) -> None:
         _of(tables, "stats").extend(len(windows), _window_columns(windows), same)
 
 
+def _add_indicators(message: Indicators, at: Position, tables: Tables) -> None:
+    _of(tables, "indicators").extend(1, {}, _named(message, INDICATORS) | _filed(at))
+
+
 def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
     if forecasts := message["forecasts"]:
         bounds = [[(bound["level"], bound["lower"], bound["upper"]) for bound in one["bounds"]] for one in forecasts]
@@ -177,6 +186,7 @@ _ADD: dict[str, tuple[TypeAdapter[Any], Callable[[Any, Position, Tables], None]]
     topics.NORMALIZED.name: (TypeAdapter(NormalizedQuotes), _add_quotes),
     topics.BARS.name: (TypeAdapter(Bar), _add_bar),
     topics.STATS.name: (TypeAdapter(Stats), _add_stats),
+    topics.INDICATORS.name: (TypeAdapter(Indicators), _add_indicators),
     topics.PREDICTIONS.name: (TypeAdapter(Prediction), _add_prediction),
     topics.SIGNALS.name: (TypeAdapter(Signal), _add_signal),
 }

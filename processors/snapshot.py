@@ -25,11 +25,16 @@ def dump(engine: Engine) -> bytes:
         "raw_offset": engine.raw_offset,
         "latest": engine.latest,
         "tracks": {
-            source: {"clock": track.clock, "closed_until": track.closed_until, "series": track.series}
+            source: {
+                "clock": track.clock,
+                "closed_until": track.closed_until,
+                "series": track.series,
+                "indicators": track.indicators.dump(engine.assets),
+            }
             for source, track in engine.tracks.items()
         },
     }
-    return orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 
 def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
@@ -48,6 +53,8 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
         track.series = {
             asset: _series(series) for asset, series in kept["series"].items() if engine.row(asset) is not None
         }
+        if "indicators" in kept:  # state of a version without them: they start anew
+            track.indicators.restore(kept["indicators"], assets)
     return engine
 
 

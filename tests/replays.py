@@ -17,9 +17,9 @@ import psutil
 from clickhouse_connect.driver.client import Client
 from servers import ClickHouseServer
 
-TABLES = ("quotes", "bars", "stats", "predictions", "signals", "scores")
+TABLES = ("quotes", "bars", "stats", "indicators", "predictions", "signals", "scores")
 NOT_COMPARED = ("inserted_at", "filed_at", "topic", "partition", "offset", "item", "precedence")
-COUNTED = re.compile(r"^(fed|stored|rejected|bars|stats|predictions|signals)\s+([\d,]+)", re.MULTILINE)
+COUNTED = re.compile(r"^(fed|stored|rejected|bars|stats|indicators|predictions|signals)\s+([\d,]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptoviz.messages import Bar, DeadLetter, NormalizedQuotes, Prediction, Signal, Stats, result_id
+from cryptoviz.messages import Bar, DeadLetter, Indicators, NormalizedQuotes, Prediction, Signal, Stats, result_id
 
 T0 = 1_700_000_040_000  # a whole minute
 MINUTE = 60_000
@@ -49,6 +49,17 @@ def stats(n: int) -> Stats:
     return {
         "id": result_id("BTC", "all", 60, at), "asset": "BTC", "source": "all", "interval_s": 60, "at": at,
         "origin": "live", "windows": [{"window_s": window_s} | window for window_s in (3600, 86400)],
+    }  # fmt: skip
+
+
+def indicators(n: int) -> Indicators:
+    """Indicators of a series that has too few bars for some, and one value that has no field."""
+    at = T0 + n * MINUTE
+    return {
+        "id": result_id("BTC", "all", 60, at), "asset": "BTC", "source": "all", "interval_s": 60, "at": at,
+        "origin": "live", "rsi": 50.0 + n, "macd": None, "macd_signal": None, "macd_histogram": None,
+        "bollinger_lower": 90.0, "bollinger_middle": 100.0, "bollinger_upper": 110.0, "stochastic_k": 20.0,
+        "stochastic_d": 30.0, "atr": 1.5, "ewma_volatility": None, "more": {"rate_of_change": -1.25, "other": 2.0},
     }  # fmt: skip
 
 

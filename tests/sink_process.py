@@ -64,16 +64,16 @@ def send(settings: Settings, messages: list[tuple[str, int, Any]]) -> None:
 
 
 def everything(numbers: range) -> list[tuple[str, int, Any]]:
-    """Messages of every topic, with 3 quotes, 1 bar, 2 statistics, 4 forecasts, 2 signals and 1 letter per number."""
+    """Messages of every topic, in rows per number what `PER_NUMBER` says."""
     makers = (
         ("quotes.normalized", made.quotes), ("quotes.normalized", made.heartbeat), ("bars", made.bar),
         ("stats", made.stats), ("predictions", made.prediction), ("signals", made.signal),
-        ("quotes.raw.dead", made.letter),
+        ("quotes.raw.dead", made.letter), ("indicators", made.indicators),
     )  # fmt: skip
     return [(topic, n % 4, make(n)) for n in numbers for topic, make in makers]
 
 
-PER_NUMBER = {"quotes": 3, "bars": 1, "stats": 2, "predictions": 4, "signals": 2, "dead_letters": 1}
+PER_NUMBER = {"quotes": 3, "bars": 1, "stats": 2, "predictions": 4, "signals": 2, "dead_letters": 1, "indicators": 1}
 
 
 def counts(settings: Settings) -> dict[str, int]:

@@ -260,7 +260,7 @@ def test_a_stop_during_an_outage_exits_0_in_time_and_what_was_not_stored_is_read
 GARBAGE = [b"\xff\xfe\x00", b"{", b'{"asset": "BTC"}']
 
 
-@pytest.mark.parametrize("topic", ["quotes.normalized", "bars", "stats", "predictions", "signals"])
+@pytest.mark.parametrize("topic", ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals"])
 def test_garbage_goes_to_the_dead_letters_and_the_rest_goes_on(
     settings: Settings, sink: SinkProcess, broker: KafkaServer, topic: str
 ) -> None:

@@ -6,14 +6,23 @@ import re
 from pathlib import Path
 
 import numpy as np
+from unit.processors.indicator_series import run, walk
+from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
 from cryptoviz.cli import COMMANDS
 from cryptoviz.generate import COMPOSE_ONLY
+from cryptoviz.messages import encode
 from cryptoviz.settings import Settings, SourceSettings
 from cryptoviz.topics import TOPICS
+from processors.engine import Engine
 from processors.forecasts import make_forecasts
+from processors.indicators import INDICATORS
+from processors.indicators.base import Indicator
 from processors.models import MODELS
 from processors.models.base import Model, ModelParams
+from processors.normalise import Position
+from processors.rules import Rules
+from processors.sink_rows import Health, Tables, add_message
 from producers.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +83,41 @@ def test_the_model_of_the_guide_works_as_it_stands_there() -> None:
 def test_every_model_file_is_registered() -> None:
     files = {path.stem for path in (ROOT / "processors" / "models").glob("*.py")} - {"__init__", "base"}
     assert files == {model.forecast.__module__.rsplit(".", 1)[-1] for model in MODELS}
+
+
+def _indicator_of_the_guide() -> Indicator:
+    code = re.search(r"```python\n(.*?)```", DOCS["docs/adding-an-indicator.md"], re.DOTALL)
+    assert code is not None
+    module: dict[str, object] = {}
+    exec(compile(code.group(1), "adding-an-indicator.md", "exec"), module)
+    indicator = module["RATE_OF_CHANGE"]
+    assert isinstance(indicator, Indicator)
+    return indicator
+
+
+def test_the_indicator_of_the_guide_reaches_its_table_by_one_file_and_one_line() -> None:
+    engine = Engine(("BTC",), Rules(), indicators=(*INDICATORS, _indicator_of_the_guide()))
+    quotes = [quote(at=T0 + n * MINUTE, price=100.0 + n) for n in range(12)]
+    stream = [message(quotes), heartbeat(T0 + 13 * MINUTE, offset=1)]
+    out = [made for offset, entry in enumerate(stream) for made in engine.apply(entry, offset)]
+    tables: Tables = {}
+    for offset, (topic, _, made) in enumerate(out):
+        if topic == "indicators" and made["source"] == "binance":
+            add_message(encode(made), Position(topic, 0, offset, 1), tables, Health())
+    more = tables["indicators"].columns["more"]
+    assert more[:10] == [{}] * 10
+    assert [round(row["rate_of_change"], 9) for row in more[10:12]] == [10.0, round(1000 / 101, 9)]
+
+
+def test_every_indicator_file_is_registered_and_every_value_is_described() -> None:
+    files = {path.stem for path in (ROOT / "processors" / "indicators").glob("*.py")} - {"__init__", "base"}
+    assert files == {indicator.step.__module__.rsplit(".", 1)[-1] for indicator in INDICATORS}
+    assert [name for name in run(walk(1, 2)) if f"`{name}`" not in DOCS["docs/indicators.md"]] == []
+
+
+def test_an_indicator_says_its_formula_units_warm_up_and_reference() -> None:
+    for indicator in INDICATORS:
+        told = indicator.step.__doc__ or ""
+        for section in ("Formula", "Units", "Warm-up", "References"):
+            heading = rf"^    {section}\n    {'-' * len(section)}$"
+            assert re.search(heading, told, re.MULTILINE), (indicator.name, section)

@@ -6,14 +6,24 @@ import orjson
 from jsonschema import Draft202012Validator
 from unit.processors.streams import T0, heartbeat, random_stream
 
-from cryptoviz.messages import Bar, NormalizedQuotes, Prediction, RawQuotes, Signal, Stats, encode, schema_of
+from cryptoviz.messages import (
+    Bar,
+    Indicators,
+    NormalizedQuotes,
+    Prediction,
+    RawQuotes,
+    Signal,
+    Stats,
+    encode,
+    schema_of,
+)
 from cryptoviz.settings import Settings
 from cryptoviz.topics import TOPICS
 from processors.engine import Engine
 from processors.rules import Rules
 from producers.raw import Envelope
 
-RESULTS = {"bars": Bar, "stats": Stats, "predictions": Prediction, "signals": Signal}
+RESULTS = {"bars": Bar, "stats": Stats, "indicators": Indicators, "predictions": Prediction, "signals": Signal}
 
 
 def test_what_the_engine_makes_fits_the_schemas() -> None:

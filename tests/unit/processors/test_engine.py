@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from independent import expected, points_before, same_price
+from independent_indicators import expected_indicators, same_value
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
 
 from cryptoviz.messages import NormalizedQuotes
@@ -260,3 +263,59 @@ def _numbers(value: Any) -> Iterator[float]:
 def test_state_of_another_bar_length_is_refused() -> None:
     with pytest.raises(ValueError, match="bars of 60 s"):
         load(dump(Engine(ASSETS, RULES)), ASSETS, Rules(interval_s=300))
+
+
+def _consecutive_bars(out: list[Any]) -> dict[tuple[str, str], list[list[Any]]]:
+    """Base bars of each series, cut where one does not follow the other."""
+    runs: dict[tuple[str, str], list[list[Any]]] = {}
+    for topic, asset, bar in out:
+        if topic == "bars" and bar["interval_s"] == 60:
+            known = runs.setdefault((asset, bar["source"]), [])
+            if not known or known[-1][-1]["start"] + MINUTE != bar["start"]:
+                known.append([])
+            known[-1].append(bar)
+    return runs
+
+
+def test_indicators_follow_from_the_consecutive_bars_and_start_anew_after_a_gap() -> None:
+    out = _run(random_stream(3, 900))
+    said = {entry["id"]: entry for topic, _, entry in out if topic == "indicators"}
+    runs = _consecutive_bars(out)
+    assert max(len(known) for known in runs.values()) > 1
+    for (asset, source), known in runs.items():
+        for bars in known:
+            high, low, close = (np.array([bar[name] for bar in bars]) for name in ("high", "low", "close"))
+            wanted = expected_indicators(high, low, close)
+            for n, bar in enumerate(bars):
+                entry = said.pop(f"{asset}/{source}/60/{bar['start'] + MINUTE}")
+                for name, values in wanted.items():
+                    assert same_value(name, entry[name], values[n], close[n]), (name, entry["id"])
+    assert said == {}
+
+
+def test_indicators_see_the_history_that_was_backfilled() -> None:
+    until = T0 + 60 * MINUTE
+    history = [
+        message([quote(at=T0 + n * MINUTE + 59_999, price=100 + n)], offset=n, origin="backfill", backfill_until=until)
+        for n in range(60)
+    ]
+    made = [m for topic, _, m in _run([*history, heartbeat(until + GRACE, offset=60)]) if topic == "indicators"]
+    assert min(entry["at"] for entry in made) == until - 4 * MINUTE
+    assert {entry["rsi"] for entry in made} == {100.0}
+
+
+def test_state_from_before_there_were_indicators_loads_and_they_start_anew() -> None:
+    engine, stream = Engine(ASSETS, RULES), random_stream(8, 60)
+    _run(stream, engine)
+    state = orjson.loads(dump(engine))
+    for track in state["tracks"].values():
+        del track["indicators"]
+    restored = load(orjson.dumps(state), ASSETS, RULES)
+    assert restored.offset == engine.offset
+    for topic, _, bar in _run(stream):
+        if topic == "bars":
+            restore_bar(restored, bar)
+    after = heartbeat(stream[-1]["received_at"] + 2 * MINUTE, stream[-1]["source"], offset=10**6)
+    made = [m for topic, _, m in restored.apply(after, 10**6) if topic == "indicators"]
+    assert made
+    assert {entry["bollinger_middle"] for entry in made} == {None}

@@ -12,6 +12,7 @@ from cryptoviz.messages import (
     Bar,
     DeadLetter,
     Forecast,
+    Indicators,
     NormalizedQuote,
     NormalizedQuotes,
     Prediction,
@@ -55,6 +56,7 @@ def table_columns(table: str) -> set[str]:
         ("quotes", fields(NormalizedQuote) | (fields(NormalizedQuotes) - ENVELOPE) | {"precedence"}),
         ("bars", fields(Bar) | FILED),
         ("stats", fields(Stats, StatsWindow) | FILED),
+        ("indicators", fields(Indicators) | FILED),
         ("predictions", fields(Prediction, Forecast) | FILED),
         ("signals", fields(Signal, SignalAt) | FILED | {"signal"}),
         ("dead_letters", fields(DeadLetter) | FILED | {"letter"}),
@@ -97,9 +99,12 @@ def test_a_prediction_becomes_a_row_per_model_and_horizon() -> None:
     assert rows["filed_at"] == [1_700_000_000_123] * 4
 
 
-def test_bars_statistics_and_signals_become_rows() -> None:
+def test_bars_statistics_indicators_and_signals_become_rows() -> None:
     assert rows_of("bars", made.bar(1))["bars"].columns["close"] == [3.0]
     assert rows_of("stats", made.stats(1))["stats"].columns["window_s"] == [3600, 86400]
+    indicators = rows_of("indicators", made.indicators(1))["indicators"].columns
+    assert (indicators["rsi"], indicators["macd"]) == ([51.0], [None])
+    assert indicators["more"] == [{"rate_of_change": -1.25, "other": 2.0}]
     assert rows_of("signals", made.signal(1))["signals"].columns["ma_trend"] == ["bullish", None]
 
 
@@ -118,7 +123,9 @@ def test_a_dead_letter_is_named_by_its_place_in_the_log_or_else_by_its_own() -> 
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b'{"source": "x"}', b'{"asset": "\\ud800"}'])
-@pytest.mark.parametrize("topic", ["quotes.normalized", "bars", "stats", "predictions", "signals", "quotes.raw.dead"])
+@pytest.mark.parametrize(
+    "topic", ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals", "quotes.raw.dead"]
+)
 def test_garbage_is_invalid_on_every_topic(topic: str, value: bytes) -> None:
     tables: Tables = {}
     with pytest.raises(Invalid):
@@ -134,6 +141,7 @@ def test_garbage_is_invalid_on_every_topic(topic: str, value: bytes) -> None:
         ("bars", made.bar(0) | {"quotes": -1}),
         ("bars", made.bar(0) | {"start": 10**15}),
         ("stats", made.stats(0) | {"interval_s": 2**32}),
+        ("indicators", made.indicators(0) | {"at": -1}),
         ("predictions", made.prediction(0) | {"points": -5}),
         ("quotes.raw.dead", made.letter(0, item=2**40)),
     ],
