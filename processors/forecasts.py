@@ -44,6 +44,10 @@ def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, par
     Only the consecutive bars that end in the last slot count. The number of slots is the history and must not
     change from call to call: sums are taken over all of them, so that equal input gives equal bits.
     """
+    # A short history (an hour's bars, say) has fewer slots than some models look back: give them empty ones.
+    lacking = max(model.needs(params) for model in models) - closes.shape[1]
+    if lacking > 0:
+        closes = np.pad(closes, ((0, 0), (lacking, 0)), constant_values=np.nan)
     mask = trailing_run(closes)
     prices = np.ascontiguousarray(np.where(mask, closes, 0.0))
     points, price = mask.sum(axis=-1), closes[:, -1]

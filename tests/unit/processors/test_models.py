@@ -67,6 +67,15 @@ def test_only_the_consecutive_bars_at_the_end_count() -> None:
     assert np.array_equal(made.forecast, make_forecasts(wanted, MODELS, HOURS, PARAMS).forecast, equal_nan=True)
 
 
+@pytest.mark.parametrize("slots", [1, 6, 24, 40])
+def test_a_history_shorter_than_a_model_looks_back_is_no_error(slots: int) -> None:
+    prices = _walk(1, slots)
+    params = ModelParams(3600, long=100, momentum=30)
+    made = make_forecasts(prices[None, :], MODELS, HOURS, params)
+    assert made.points.tolist() == [slots]
+    assert [bool(np.isnan(row).all()) for row in made.forecast] == [slots < model.needs(params) for model in MODELS]
+
+
 def test_flat_prices_are_forecast_exactly_and_are_neutral() -> None:
     made = make_forecasts(_closes(np.full(1440, 0.1)), MODELS, HOURS, PARAMS)
     assert (made.forecast == 0.1).all()
