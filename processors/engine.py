@@ -35,6 +35,8 @@ from processors.results import (
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.statistics import nested_stats
 
+INDICATOR_WARM_UP_BARS = 500
+"""So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
 Output = tuple[str, str, Any]
 """(topic, asset, message)"""
 KEPT_MS = max(STATS_WINDOWS_S) * MS
@@ -149,7 +151,7 @@ class Engine:
             due = dict(sorted((asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms))
             for asset, bar in due.items():
                 track.history.put(self._rows[asset], end, bar.close)
-            if due:
+            if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
                 values = track.indicators.step([self._rows[asset] for asset in due], list(due.values()))
                 if end > results_after:
                     yield from self._results(Moment(tuple(due), source, end, origin), track.history, values)

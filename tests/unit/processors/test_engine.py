@@ -185,6 +185,27 @@ def test_backfill_makes_bars_and_results_begin_at_its_last_ones() -> None:
     assert {m["origin"] for topic, _, m in out if topic == "predictions"} == {"live"}
 
 
+def test_indicators_begin_early_enough_in_a_history_to_be_as_if_they_had_seen_it_all() -> None:
+    bars = 1200
+    until = T0 + bars * MINUTE
+
+    def history(**fields: Any) -> list[NormalizedQuotes]:
+        return [
+            message([quote(at=T0 + n * MINUTE + 59_999, price=100 + 10 * math.sin(n))], offset=n, **fields)
+            for n in range(bars)
+        ]
+
+    def values(out: list[Any]) -> dict[str, Any]:
+        [last] = [m for topic, _, m in out if topic == "indicators" and m["at"] == until and m["source"] == "all"]
+        return last["values"] if "values" in last else {k: v for k, v in last.items() if isinstance(v, float)}
+
+    end = heartbeat(until + GRACE, offset=bars)
+    filled_in = values(_run([*history(origin="backfill", backfill_until=until), end]))
+    seen_all = values(_run([*history(), end]))
+    assert len(seen_all) >= 10
+    assert filled_in == pytest.approx(seen_all, rel=1e-12)
+
+
 def _recut(stream: list[NormalizedQuotes], sizes: list[int]) -> list[NormalizedQuotes]:
     """The same quotes in other messages: as many together as `sizes` say, without joining different sources."""
     out: list[Any] = []
@@ -202,7 +223,7 @@ def _trades(seed: int) -> list[NormalizedQuotes]:
     return [entry for entry in random_stream(seed, 120, gap=0.0) if entry["quotes"]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000), st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_results_do_not_depend_on_where_messages_are_cut(seed: int, sizes: list[int]) -> None:
     stream = _trades(seed)
@@ -210,7 +231,7 @@ def test_results_do_not_depend_on_where_messages_are_cut(seed: int, sizes: list[
     assert _run([*_recut(stream, sizes), end]) == _run([*stream, end])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000), st.floats(0, 1))
 def test_an_engine_restored_anywhere_goes_on_as_if_nothing_had_happened(seed: int, where: float) -> None:
     stream = random_stream(seed, 200)
