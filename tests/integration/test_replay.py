@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from independent import MODELS, Expected, expected_at, expected_stats, points_before, same_percent, same_price
+from independent_indicators import expected_indicators, same_value
 from replays import Replayed, fingerprints, finish_replay, part_of, replay, rows, start_replay, tables_of
 from waiting import wait_until
 
@@ -164,6 +165,26 @@ def _check_stats(client: Any) -> int:
     return checked
 
 
+def _check_indicators(client: Any) -> int:
+    """Every value of every bar, from runs of consecutive bars."""
+    checked, order = 0, "ORDER BY asset, source, t"
+    columns = "asset, source, toUnixTimestamp64Milli(start) + interval_s * 1000 AS t, high, low, close"
+    bars = rows(client, f"SELECT {columns} FROM bars WHERE interval_s = 300 {order}")
+    found = rows(client, f"SELECT *, toUnixTimestamp64Milli(at) AS t FROM indicators {order}")
+    assert [(row["asset"], row["source"], row["t"]) for row in found] == [
+        (bar["asset"], bar["source"], bar["t"]) for bar in bars
+    ]
+    places = {(bar["asset"], bar["source"], bar["t"]): n for n, bar in enumerate(bars)}
+    firsts = [n for n, bar in enumerate(bars) if (bar["asset"], bar["source"], bar["t"] - INTERVAL_MS) not in places]
+    for first, end in zip(firsts, [*firsts[1:], len(bars)], strict=True):
+        high, low, close = (np.array([bar[name] for bar in bars[first:end]]) for name in ("high", "low", "close"))
+        for name, values in expected_indicators(high, low, close).items():
+            for row, wanted, price in zip(found[first:end], values, close, strict=True):
+                assert same_value(name, row[name], wanted, price), (name, row)
+                checked += 1
+    return checked
+
+
 def test_every_candle_of_the_assets_is_stored_and_the_rest_is_counted(week: Recorded) -> None:
     _check_counts(week)
 
@@ -178,6 +199,10 @@ def test_every_prediction_and_signal_agrees_with_a_recomputation_from_the_stored
 
 def test_statistics_agree_with_a_recomputation(client: Any) -> None:
     assert _check_stats(client) > 2_000
+
+
+def test_every_indicator_agrees_with_a_recomputation_from_the_stored_bars(client: Any) -> None:
+    assert _check_indicators(client) > 350_000
 
 
 def test_killing_worker_and_sink_in_the_middle_ends_with_the_same_tables(
