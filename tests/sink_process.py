@@ -45,7 +45,7 @@ class SinkProcess:
                 [sys.executable, "-m", "cryptoviz", "sink"], stdout=log, stderr=log, env=self._env
             )
 
-    def end(self, number: int = signal.SIGTERM, timeout_s: float = 10) -> int:
+    def end(self, number: int = signal.SIGTERM, timeout_s: float = 30) -> int:
         assert self.process is not None
         if self.process.poll() is None:
             os.kill(self.process.pid, number)

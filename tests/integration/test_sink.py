@@ -105,7 +105,7 @@ def test_a_stop_stores_and_commits_what_was_read_and_exits_0(settings: Settings,
     wait_until(lambda: counts(settings)["quotes"] == 15, 30, "the quotes to be stored")
     began = time.monotonic()
     assert sink.end() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert not any(consumer_lag(settings, SINK_GROUP, TOPICS).values())
     assert counts(settings) == expected(5)
 
@@ -247,7 +247,7 @@ def test_a_stop_during_an_outage_exits_0_in_time_and_what_was_not_stored_is_read
     wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to wait for ClickHouse")
     began = time.monotonic()
     assert sink.end() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     sink = SinkProcess(settings, tmp_path)
     sink.start()
     try:

@@ -66,7 +66,7 @@ def test_a_wait_that_does_not_fit_ends_the_poll() -> None:
     with pytest.raises(Failure) as caught:
         _asker(client).ask(Request("/"), 8)
     assert (client.calls, caught.value.retry_after_s) == (1, 120)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
 
 
 def test_retries_count_against_the_budget() -> None:

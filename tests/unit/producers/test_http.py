@@ -71,7 +71,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(server: LocalHttp) ->
     failure = _failure(_client(server, timeout_s=0.2))
     release.set()
     assert (failure.reason, failure.again) == ("timeout", True)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
 
 
 def test_a_server_that_sends_a_byte_at_a_time_is_given_up_in_time() -> None:
@@ -98,7 +98,7 @@ def test_a_server_that_sends_a_byte_at_a_time_is_given_up_in_time() -> None:
         Thread(target=guarded, daemon=True).start()
         started = time.monotonic()
         assert _failure(client).reason == "timeout"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
 
 
 def test_a_closed_port_is_a_connection_failure() -> None:

@@ -33,7 +33,7 @@ def test_a_clickhouse_that_does_not_answer_is_waited_for_and_then_done_without(
 ) -> None:
     started = time.monotonic()
     assert last_stored(SETTINGS, Event(), 1.5, _raises(OperationalError("http://u:secret@host"))) == {}
-    assert 1.5 <= time.monotonic() - started < 5
+    assert 1.5 <= time.monotonic() - started < 20
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "127.0.0.1:8123" in caplog.text
     assert "secret" not in caplog.text
