@@ -45,6 +45,7 @@ class Normalising:
             if message is not None:
                 metrics.QUOTES.labels(message["source"]).inc(len(message["quotes"]))
                 await self._outbox.send(NORMALIZED.name, position.partition, encode(message))
+            await asyncio.sleep(0)  # the group's heartbeats run in this loop too
         await self._outbox.delivered()
 
 
@@ -128,7 +129,7 @@ class Analysing:
         await self._publish(position.partition, out)
         metrics.counted(engine.counts)
         engine.counts.clear()
-        await asyncio.sleep(0)  # the group's heartbeats run in this loop too
+        await asyncio.sleep(0)  # as above
 
     async def _set_aside(self, position: Position, value: bytes, error: Invalid) -> None:
         metrics.REJECTED.labels("", error.reason).inc()
