@@ -7,6 +7,7 @@ import mode.loop
 mode.loop.use("uvloop")  # must come before Faust is imported
 
 import faust  # noqa: E402
+from confluent_kafka import KafkaException  # noqa: E402
 from confluent_kafka.admin import AdminClient  # noqa: E402
 
 from cryptoviz.errors import UserError  # noqa: E402
@@ -18,7 +19,7 @@ from processors.app import build  # noqa: E402
 
 
 def run(settings: Settings) -> None:
-    """Run one worker until SIGTERM; raises `UserError` if a topic is missing. Never returns normally."""
+    """Run one worker until SIGTERM; raises `UserError` if Kafka or a topic is missing. Never returns normally."""
     _require_topics(settings)
     app = build(settings)
     app.conf.datadir.mkdir(parents=True, exist_ok=True)
@@ -34,7 +35,11 @@ def run(settings: Settings) -> None:
 
 def _require_topics(settings: Settings) -> None:
     # A worker that subscribes to a topic that does not exist yet would never read it.
-    there = AdminClient(client_config(settings, settings.worker_name)).list_topics(timeout=30).topics
+    try:
+        admin = AdminClient(client_config(settings, settings.worker_name) | {"log_level": 0})
+        there = admin.list_topics(timeout=30).topics
+    except KafkaException as error:
+        raise UserError(f"Kafka at {settings.kafka} does not answer: is it started? (CRYPTOVIZ_KAFKA)") from error
     missing = [topic.name for topic in TOPICS if topic.name not in there]
     if missing:
         raise UserError(f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first")

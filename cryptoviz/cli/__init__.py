@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -53,6 +54,8 @@ def cryptoviz(ctx: click.Context, debug: bool) -> None:
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed, 2 wrong usage."""
     debug = "--debug" in sys.argv[1:]
+    # A command that sets up no logging says what it has to say itself; libraries shall not add lines of their own.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         code: Any = cryptoviz(standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -73,5 +76,5 @@ def main() -> None:
 
 def _traceback_if(debug: bool) -> int:
     if debug:
-        logging.getLogger("cryptoviz").exception("the error above, in full")
+        click.echo(traceback.format_exc(), err=True)
     return 1
