@@ -229,7 +229,7 @@ def _kill_at_work(process: subprocess.Popen[str], name: str) -> None:
     wait_until(at_work, 240, f"{name} to be at work").kill()
 
 
-BUSY_S = {"process": 4.0, "sink": 2.5}
+BUSY_S = {"process": 3.0, "sink": 1.8}
 """Processor time that a part has used when it is past its start and in the middle of its work."""
 
 
