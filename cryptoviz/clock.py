@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 NS_PER_MS = 1_000_000
+FUTURE_MS = 5_000
+"""How far a source's clock may be ahead of ours: clocks differ a little; beyond this the stamp is wrong."""
 
 
 def _monotonic_ns() -> int:

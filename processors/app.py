@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.kafka import Writer, client_config, producer_config
 from cryptoviz.partitions import partition_of
+from cryptoviz.progress import WORKER_GROUP
 from cryptoviz.settings import Settings
 from cryptoviz.topics import NORMALIZED, RAW
 from processors.agents import Analysing, Normalising, Received
@@ -24,7 +25,6 @@ from processors.rules import Rules
 
 logger = logging.getLogger(__name__)
 
-APP_ID = "cryptoviz-worker"
 BATCH_MESSAGES = 1000
 BATCH_WITHIN_S = 0.02
 EXIT_FAILED = 70
@@ -44,7 +44,7 @@ class App(faust.App):
 def build(settings: Settings) -> App:
     """The app with its agents, ready to be run by a Faust worker."""
     app = App(
-        APP_ID,
+        WORKER_GROUP,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
         store="memory://",
         datadir=str(settings.home / "faust" / settings.worker_name),
@@ -69,7 +69,7 @@ def build(settings: Settings) -> App:
         _homes(registry, settings.partitions),
         Rules.of(settings),
         _outbox(settings, "analyse"),
-        LogReader(client_config(settings, f"{settings.worker_name}-reader") | {"group.id": f"{APP_ID}-reader"}),
+        LogReader(client_config(settings, f"{settings.worker_name}-reader") | {"group.id": f"{WORKER_GROUP}-reader"}),
         settings.worker_name,
     )
     _add_agents(app, normalising, analysing)

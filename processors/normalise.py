@@ -11,12 +11,12 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz.assets import AssetRegistry
+from cryptoviz.clock import FUTURE_MS
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
 from cryptoviz.partitions import partition_of
 from cryptoviz.topics import RAW
 
-FUTURE_MS = 5_000
 AHEAD_MS = 60_000
 """How far a producer's clock may be ahead of the broker's; a message beyond would make all that follows it late."""
 _RAW: TypeAdapter[RawQuotes] = TypeAdapter(RawQuotes)

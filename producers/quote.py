@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz.assets import AssetRegistry, Listing
+from cryptoviz.clock import FUTURE_MS
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import Quote
 
-FUTURE_MS = 5_000  # clocks differ a little; beyond this the stamp is wrong
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUOTE: TypeAdapter[Quote] = TypeAdapter(Quote)
 _BLANK: dict[str, Any] = dict.fromkeys(

@@ -14,11 +14,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cryptoviz.assets import AssetRegistry
+from cryptoviz.clock import FUTURE_MS
 from cryptoviz.messages import DeadLetter, Quote
 from cryptoviz.topics import RAW
 from producers.recordings import Floats, Recording
 
-FUTURE_MS = 5_000  # as the normaliser has it: a source's clock may be this far ahead of ours
 EARLIEST_MS = datetime(2009, 1, 1, tzinfo=UTC).timestamp() * 1000  # before there was anything to record
 LATEST_MS = datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000
 LONGEST_REF = 128
