@@ -17,7 +17,7 @@ from cryptoviz.settings import Settings, load_settings
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever uses a server is marked, so that `-m "not stack"` leaves it out."""
     for item in items:
-        if {"kafka", "clickhouse"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka", "broker", "clickhouse"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
 
 
@@ -39,6 +39,12 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def kafka(kafka_server: KafkaServer) -> str:
     """Bootstrap address of the broker that all tests share."""
     return kafka_server.address
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A broker of one file's own, for tests of parts whose topics and groups have fixed names."""
+    yield from _running(KafkaServer(tmp_path_factory.mktemp("broker")))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,17 +22,6 @@ from cryptoviz.topics import BARS, RAW, TOPICS
 from cryptoviz.topics_admin import ensure_topics
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A broker of this file's own, because the topics have fixed names."""
-    server = KafkaServer(tmp_path_factory.mktemp("onlookers-kafka"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -30,17 +30,6 @@ pytestmark = pytest.mark.stack
 _numbers = count()
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A broker of this file's own, because the sink's topics and group have fixed names."""
-    server = KafkaServer(tmp_path_factory.mktemp("sink-kafka"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture
 def settings(stack_settings: Settings, broker: KafkaServer) -> Settings:
     """Topics and tables are there, and the sink's group has read all there was before this test."""
