@@ -22,7 +22,10 @@ SignalReason = Literal[
     "variation_within_threshold",
     "confidence_too_low",
     "not_enough_points",
+    "series_broken",
+    "stale_source",
 ]
+Void = Literal["", "no_bar", "stale_source"]
 ALL = "all"  # the source name of the median over sources
 LONGEST_INTERVAL_S = 31 * 86_400  # between two polls, or of a candle; empty bars are filled for three of them
 
@@ -210,6 +213,9 @@ class Forecast(TypedDict):
     reason: str
     """'' or why there is no forecast."""
     bounds: list[Bound]
+    """Empty until the model has enough scored forecasts for this series and horizon."""
+    weight: NotRequired[float | None]
+    """Its share in consensus_adaptive at this horizon, null for what has none."""
 
 
 @with_config(_LENIENT)
@@ -252,6 +258,60 @@ class Signal(TypedDict):
     price: float
     origin: Origin
     signals: list[SignalAt]
+
+
+@with_config(_LENIENT)
+class ScoredInterval(TypedDict):
+    """One of a forecast's intervals against what happened, in the unit of the price."""
+
+    level: float
+    inside: bool
+    width: float
+    winkler: float
+    """The width, plus 2 / (1 - level) times the distance by which the price fell outside (Winkler, 1972)."""
+
+
+@with_config(_LENIENT)
+class Score(TypedDict):
+    """One forecast against what happened; errors and the hit are null where it is void."""
+
+    made_at: int
+    horizon_s: int
+    model: str
+    version: str
+    price: float
+    """At made_at: what "the price stays the same" forecasts."""
+    forecast: float
+    confidence: float | None
+    error: float | None
+    """forecast - actual."""
+    naive_error: float | None
+    """price - actual."""
+    relative_error: float | None
+    """|error| / |naive_error|, null where the latter is 0."""
+    hit: bool | None
+    """Whether the forecast's change has the sign of the actual one; null where either is 0."""
+    intervals: list[ScoredInterval]
+
+
+@with_config(_LENIENT)
+class Scores(TypedDict):
+    """Topic scores, all forecasts of one series whose time has come; id asset/source/interval_s/target_at."""
+
+    id: str
+    asset: str
+    source: str
+    interval_s: int
+    target_at: int
+    scored_at: int
+    """The stream's time: how far the series' clock was."""
+    actual: float | None
+    """Close of the bar that ends at target_at, null where there is none."""
+    void: Void
+    """'' or why these forecasts cannot be judged."""
+    origin: Origin
+    """Of the forecasts: backfill for those of a back-test over the history, which nobody filed in advance."""
+    scores: list[Score]
 
 
 @with_config(_LENIENT)

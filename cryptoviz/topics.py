@@ -51,7 +51,7 @@ STATS = Topic("stats", messages.Stats, "asset", "result", "rolling statistics at
 INDICATORS = Topic("indicators", messages.Indicators, "asset", "result", "technical indicators at the end of every bar")
 PREDICTIONS = Topic("predictions", messages.Prediction, "asset", "result", "forecasts of all models and horizons")
 SIGNALS = Topic("signals", messages.Signal, "asset", "result", "BUY, SELL or HOLD with the rule that decided")
-SCORES = Topic("scores", None, "asset", "result", "forecasts against what happened")
+SCORES = Topic("scores", messages.Scores, "asset", "result", "forecasts against what happened")
 ALERTS = Topic("alerts", None, "asset", "result", "alerts, once rules are defined")
 STATE = Topic("worker.state", None, "partition", "state", "what a worker needs to go on where another stopped")
 

@@ -51,6 +51,8 @@ class Track:
     indicators: IndicatorState
     clock: int = NEVER
     closed_until: int = NEVER
+    empty_bars: dict[str, int] = field(default_factory=dict)
+    """How many bars without a quote each asset has had since its last quote."""
     series: dict[str, Series] = field(default_factory=dict)
 
 
@@ -151,10 +153,12 @@ class Engine:
             due = dict(sorted((asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms))
             for asset, bar in due.items():
                 track.history.put(self._rows[asset], end, bar.close)
+                track.empty_bars[asset] = 0 if bar.quotes else track.empty_bars.get(asset, 0) + 1
             if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
                 values = track.indicators.step([self._rows[asset] for asset in due], list(due.values()))
                 if end > results_after:
-                    yield from self._results(Moment(tuple(due), source, end, origin), track.history, values)
+                    stale = tuple(self.rules.is_stale(track.empty_bars[asset]) for asset in due)
+                    yield from self._results(Moment(tuple(due), source, end, origin, stale), track.history, values)
 
     def _results(self, moment: Moment, history: History, values: Values) -> Iterator[Output]:
         end = moment.at

@@ -29,6 +29,8 @@ class Moment:
     source: str
     at: int
     origin: Origin
+    stale: tuple[bool, ...]
+    """Per asset, whether its last quote is too old to be called a price."""
 
     def header(self, asset: str, interval_s: int, time_field: str) -> dict[str, Any]:
         """The fields all results of one series at this moment start with."""

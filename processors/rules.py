@@ -70,6 +70,10 @@ class Rules:
         """How long after its last quote a series polled at this interval is filled."""
         return max(self.max_gap_ms, int(FRESH_INTERVALS * MS * max(self.interval_s, poll_interval_s)))
 
+    def is_stale(self, empty_bars: int) -> bool:
+        """Whether a series that ends in so many bars without a quote has had none for the stale time."""
+        return empty_bars * self.interval_ms >= self.stale_ms
+
     def closed_until(self, clock: int) -> int:
         """The end of the last bar that is closed when a series' clock stands at `clock`."""
         return (clock - self.grace_ms) // self.interval_ms * self.interval_ms

@@ -11,7 +11,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz import topics
 from cryptoviz.errors import Invalid
-from cryptoviz.messages import Bar, DeadLetter, Indicators, NormalizedQuotes, Prediction, Signal, SourceStatus, Stats
+from cryptoviz.messages import (
+    Bar,
+    DeadLetter,
+    Indicators,
+    NormalizedQuotes,
+    Prediction,
+    Scores,
+    Signal,
+    SourceStatus,
+    Stats,
+)
 from processors.normalise import Position, dead_letter, first_problem
 
 QUOTE = (
@@ -31,6 +41,11 @@ PREDICTION = ("asset", "source", "interval_s", "made_at", "price", "points", "or
 FORECAST = ("horizon_s", "target_at", "model", "version", "forecast", "variation", "confidence", "reason")
 SIGNAL = ("asset", "source", "interval_s", "made_at", "price", "origin")
 SIGNAL_AT = ("horizon_s", "signal", "variation", "confidence", "ma_trend", "reason")
+SCORES = ("asset", "source", "interval_s", "target_at", "actual", "void", "scored_at", "origin")
+SCORE = (
+    "made_at", "horizon_s", "model", "version", "price", "forecast", "confidence", "error", "naive_error",
+    "relative_error", "hit",
+)  # fmt: skip
 LETTER = ("topic", "partition", "offset", "item", "source", "reason", "detail", "at", "encoding", "payload")
 FILED = ("filed_at", "precedence")
 
@@ -39,8 +54,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "bars": (*BAR, *FILED),
     "stats": (*STATS, *WINDOW, *FILED),
     "indicators": (*INDICATORS, *FILED),
-    "predictions": (*PREDICTION, *FORECAST, "bounds", *FILED),
+    "predictions": (*PREDICTION, *FORECAST, "bounds", "weight", *FILED),
     "signals": (*SIGNAL, *SIGNAL_AT, *FILED),
+    "scores": (*SCORES, *SCORE, "covered", "intervals", *FILED),
     "dead_letters": ("letter", *LETTER, *FILED),
     "source_health": ("source", "asset", "since", "state", "until", "reason", "last_seen"),
 }
@@ -49,7 +65,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 # Times end in 2100, the last year ClickHouse sorts into months.
 U16, U32, U63, END_MS = 2**16, 2**32, 2**63, 4_102_444_800_000
 LIMITS = (
-    dict.fromkeys(("at", "start", "made_at", "target_at", "event_at", "received_at", "since", "until"), END_MS)
+    dict.fromkeys(
+        ("at", "start", "made_at", "target_at", "event_at", "received_at", "since", "until", "scored_at"), END_MS
+    )
     | dict.fromkeys(("interval_s", "window_s", "horizon_s", "points", "item"), U32)
     | {"partition": U16, "offset": U63, "quotes": U63}
 )
@@ -105,7 +123,8 @@ def _unpack(names: tuple[str, ...]) -> Unpack:
     return lambda items: dict(zip(names, zip(*map(pick, items), strict=True), strict=True))
 
 
-_quote_columns, _window_columns, _forecast_columns, _signal_columns = map(_unpack, (QUOTE, WINDOW, FORECAST, SIGNAL_AT))
+_quote_columns, _window_columns, _forecast_columns = map(_unpack, (QUOTE, WINDOW, FORECAST))
+_signal_columns, _score_columns = map(_unpack, (SIGNAL_AT, SCORE))
 
 
 def _filed(at: Position) -> dict[str, int]:
@@ -161,13 +180,24 @@ def _add_indicators(message: Indicators, at: Position, tables: Tables) -> None:
 def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
     if forecasts := message["forecasts"]:
         bounds = [[(bound["level"], bound["lower"], bound["upper"]) for bound in one["bounds"]] for one in forecasts]
-        varying = _forecast_columns(forecasts) | {"bounds": bounds}
+        varying = _forecast_columns(forecasts)
+        varying |= {"bounds": bounds, "weight": [one.get("weight") for one in forecasts]}
         _of(tables, "predictions").extend(len(forecasts), varying, _named(message, PREDICTION) | _filed(at))
 
 
 def _add_signal(message: Signal, at: Position, tables: Tables) -> None:
     if signals := message["signals"]:
         _of(tables, "signals").extend(len(signals), _signal_columns(signals), _named(message, SIGNAL) | _filed(at))
+
+
+def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
+    if scores := message["scores"]:
+        judged = [one["intervals"] for one in scores]
+        varying = _score_columns(scores) | {
+            "covered": [[(one["level"], one["inside"]) for one in intervals] for intervals in judged],
+            "intervals": [[(one["level"], one["width"], one["winkler"]) for one in intervals] for intervals in judged],
+        }
+        _of(tables, "scores").extend(len(scores), varying, _named(message, SCORES) | _filed(at))
 
 
 def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
@@ -189,6 +219,7 @@ _ADD: dict[str, tuple[TypeAdapter[Any], Callable[[Any, Position, Tables], None]]
     topics.INDICATORS.name: (TypeAdapter(Indicators), _add_indicators),
     topics.PREDICTIONS.name: (TypeAdapter(Prediction), _add_prediction),
     topics.SIGNALS.name: (TypeAdapter(Signal), _add_signal),
+    topics.SCORES.name: (TypeAdapter(Scores), _add_scores),
 }
 _ADD_LETTER = (TypeAdapter(DeadLetter), _add_letter)
 DEAD_TOPICS = tuple(topic.name for topic in topics.TOPICS if topic.keeping == "dead")

@@ -28,6 +28,7 @@ def dump(engine: Engine) -> bytes:
             source: {
                 "clock": track.clock,
                 "closed_until": track.closed_until,
+                "empty_bars": track.empty_bars,
                 "series": track.series,
                 "indicators": track.indicators.dump(engine.assets),
             }
@@ -53,6 +54,7 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
         track.series = {
             asset: _series(series) for asset, series in kept["series"].items() if engine.row(asset) is not None
         }
+        track.empty_bars = {asset: bars for asset, bars in kept.get("empty_bars", {}).items() if asset in track.series}
         if "indicators" in kept:  # state of a version without them: they start anew
             track.indicators.restore(kept["indicators"], assets)
     return engine
