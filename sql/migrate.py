@@ -22,6 +22,7 @@ COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 END = re.compile(r";\s*$", re.MULTILINE)
 KEPT_DAYS = re.compile(r"TTL toDateTime\(inserted_at\) \+ toIntervalDay\((\d+)\)")
 FIXED = ("bar_seconds", "partitions")  # settings that cannot change once rows were made with them
+KNOWN = ("stale_seconds", "signal_variation_percent", "signal_confidence_percent")  # settings that views look up
 
 
 class Database(Protocol):
@@ -90,6 +91,7 @@ def migrate(client: Database, settings: Settings, folder: Path = FOLDER) -> list
     _begin(client, database)
     todo = pending(migrations, applied(client, database))
     _check_fixed(client, settings)
+    _tell_home(client, settings)
     for migration in todo:
         for statement in migration.statements:
             client.command(statement)
@@ -113,7 +115,7 @@ def _begin(client: Database, database: str) -> None:
 
 def _check_fixed(client: Database, settings: Settings) -> None:
     database = settings.clickhouse_database
-    stored = dict(client.query(f"SELECT name, value FROM {database}.home_settings FINAL").result_rows)
+    stored = _home_settings(client, database)
     for name in FIXED:
         wanted = str(getattr(settings, name))
         if stored.get(name, wanted) != wanted:
@@ -122,10 +124,22 @@ def _check_fixed(client: Database, settings: Settings) -> None:
                 f"{stored[name]}: set it back, or start anew with another CRYPTOVIZ_HOME (embedded) "
                 "or CRYPTOVIZ_CLICKHOUSE_DATABASE"
             )
-    missing = [name for name in FIXED if name not in stored]
-    if missing:
-        values = ", ".join(f"('{name}', '{getattr(settings, name)}')" for name in missing)
-        client.command(f"INSERT INTO {database}.home_settings (name, value) VALUES {values}")
+    _set_home(client, settings, [name for name in FIXED if name not in stored])
+
+
+def _tell_home(client: Database, settings: Settings) -> None:
+    stored = _home_settings(client, settings.clickhouse_database)
+    _set_home(client, settings, [name for name in KNOWN if stored.get(name) != str(getattr(settings, name))])
+
+
+def _home_settings(client: Database, database: str) -> dict[str, str]:
+    return dict(client.query(f"SELECT name, value FROM {database}.home_settings FINAL").result_rows)
+
+
+def _set_home(client: Database, settings: Settings, names: Sequence[str]) -> None:
+    if names:
+        values = ", ".join(f"('{name}', '{getattr(settings, name)}')" for name in names)
+        client.command(f"INSERT INTO {settings.clickhouse_database}.home_settings (name, value) VALUES {values}")
 
 
 def kept_days(settings: Settings) -> dict[str, int]:

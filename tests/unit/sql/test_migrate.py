@@ -73,6 +73,27 @@ def test_what_is_fixed_for_the_life_of_a_home_cannot_be_changed(tmp_path: Path, 
     assert migrate(database, load_settings(), tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("stale_seconds", 900), ("signal_variation_percent", 0.5), ("signal_confidence_percent", 75.0)]
+)
+def test_views_are_told_the_settings_that_may_change_at_every_start(tmp_path: Path, name: str, other: float) -> None:
+    database = FakeDatabase()
+    migrate(database, load_settings(), tmp_path)
+    assert database.home[name] == str(getattr(load_settings(), name))
+    for value in (other, getattr(load_settings(), name)):
+        assert migrate(database, load_settings(**{name: value}), tmp_path) == []
+        assert database.home[name] == str(value)
+    database.ran.clear()
+    migrate(database, load_settings(), tmp_path)
+    assert not [statement for statement in database.ran if "home_settings (name, value)" in statement]
+
+
+def test_a_number_that_was_left_out_may_come_later(tmp_path: Path) -> None:
+    database, settings = FakeDatabase(), load_settings()
+    migrate(database, settings, write(tmp_path, n0001_first="SELECT 1;\n", n0003_third="SELECT 3;\n"))
+    assert migrate(database, settings, write(tmp_path, n0002_second="SELECT 2;\n")) == ["applied 0002_second"]
+
+
 def test_rows_are_kept_as_long_as_the_settings_say_and_only_a_difference_is_altered() -> None:
     engines = [
         ("quotes", "ReplacingMergeTree(precedence) ORDER BY a TTL toDateTime(inserted_at) + toIntervalDay(90) SETT"),
