@@ -5,6 +5,7 @@ Nothing of the product's own computation is imported here. Bars come as rows (st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ import numpy as np
 MODELS = ("ma_short", "ma_long", "trend", "momentum")
 WEIGHTS = {"ma_short": 0.3, "ma_long": 0.2, "trend": 0.3, "momentum": 0.2}
 HOUR_MS = 3_600_000
+FURTHER = {"naive": 0.0, "drift": 1.0, "ewma": 1.0, "holt": 4.0}
+"""Models that are no members of the consensus, and the hours of points each needs."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,41 @@ def _forecasts(p: np.ndarray, line: tuple[float, float], horizon_h: float) -> di
     if n >= 14 + 10:
         found["momentum"] = float(p[-1] + np.mean([p[i] - p[i - 14] for i in range(n - 10, n)]) * horizon_h)
     return found
+
+
+def further_at(points: Sequence[float], interval_ms: int, horizons_h: Sequence[float]) -> list[Expected]:
+    """What the models of `FURTHER` that have enough points say, per horizon; the signal is none of theirs."""
+    p, step_h = np.array(points, dtype=float), interval_ms / HOUR_MS
+    level, trend = holt_state(points, step_h) if len(p) > 1 else (p[-1], 0.0)
+    weights = [0.5 ** ((len(p) - 1 - i) * step_h / 0.25) for i in range(len(p))]
+    mean = float(np.dot(weights, p) / np.sum(weights))
+    said = []
+    for horizon_h in horizons_h:
+        drift = float(np.diff(p).sum() / max(len(p) - 1, 1)) / step_h
+        damped = sum(0.5 ** (step_h * k) for k in range(1, round(horizon_h / step_h) + 1))
+        every = {
+            "naive": float(p[-1]), "drift": p[-1] + drift * horizon_h, "ewma": mean, "holt": level + damped * trend,
+        }  # fmt: skip
+        forecast = {name: value for name, value in every.items() if len(p) >= further_needs(name, step_h)}
+        confidence = {name: _confidence(p, value) for name, value in forecast.items()}
+        said.append(Expected(forecast, confidence, "HOLD", None, None))
+    return said
+
+
+def further_needs(name: str, step_h: float) -> int:
+    """Points without which a model of `FURTHER` says nothing."""
+    return 1 if name == "naive" else max(10, math.ceil(round(FURTHER[name] / step_h, 9)))
+
+
+def holt_state(points: Sequence[float], step_h: float) -> tuple[float, float]:
+    """Level and trend of the damped recursion after the last point, for at least two."""
+    alpha, beta, phi = 1 - 0.5 ** (step_h * 12), 1 - 0.5 ** (step_h / 4), 0.5**step_h
+    level, trend = points[0], points[1] - points[0]
+    for price in points[1:]:
+        before = level
+        level = alpha * price + (1 - alpha) * (before + phi * trend)
+        trend = beta * (level - before) + (1 - beta) * phi * trend
+    return level, trend
 
 
 def _confidence(p: np.ndarray, forecast: float) -> float:

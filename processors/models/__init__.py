@@ -5,6 +5,8 @@ from __future__ import annotations
 from processors.models.base import Model
 from processors.models.momentum import MOMENTUM
 from processors.models.moving_average import MA_LONG, MA_SHORT
+from processors.models.random_walk import DRIFT, NAIVE
+from processors.models.smoothing import EWMA, HOLT
 from processors.models.trend import TREND
 
 MODELS: tuple[Model, ...] = (
@@ -12,4 +14,8 @@ MODELS: tuple[Model, ...] = (
     MA_LONG,
     TREND,
     MOMENTUM,
+    NAIVE,
+    DRIFT,
+    EWMA,
+    HOLT,
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryptoviz.settings import HOUR_S
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+FEWEST_POINTS = 10
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,8 @@ class Model:
     weight: float = 0.0
     """Weight in the consensus; 0 for a model that is not a member."""
     version: str = "1"
+
+
+def points_in(hours: float, params: ModelParams) -> int:
+    """Points that make up so many hours, but never fewer than 10: what a model needs that thinks in hours."""
+    return max(FEWEST_POINTS, math.ceil(hours * HOUR_S / params.interval_s))

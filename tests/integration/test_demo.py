@@ -14,6 +14,7 @@ import clickhouse_connect
 import orjson
 import pytest
 from confluent_kafka import Consumer
+from independent import MODELS as DEFINED
 from jsonschema import Draft202012Validator
 from stacks import READY_WITHIN_S, Up, command, up
 from waiting import wait_until
@@ -23,7 +24,7 @@ from cryptoviz.messages import Prediction, schema_of
 from producers.sources import SOURCES
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
-FORECASTS = 12 * 4 * 3
+FORECASTS = 12 * len(DEFINED) * 3
 WITHIN_S = 240  # a minute where the machine has nothing else to do
 
 
@@ -62,7 +63,7 @@ def test_quotes_of_every_asset_come_from_every_source_that_lists_it(demo: Up) ->
 
 def test_four_forecasts_per_asset_and_horizon_are_there_for_all_and_readable_in_three_ways(demo: Up) -> None:
     query = (
-        "SELECT count() FROM crypto.predictions WHERE source = 'all' AND forecast IS NOT NULL AND model != 'consensus' "
+        f"SELECT count() FROM crypto.predictions WHERE source = 'all' AND forecast IS NOT NULL AND model IN {DEFINED} "
         "AND made_at = (SELECT max(made_at) FROM crypto.predictions WHERE source = 'all')"
     )
     wait_until(

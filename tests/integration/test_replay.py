@@ -13,7 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from independent import MODELS, Expected, expected_at, expected_stats, points_before, same_percent, same_price
+from independent import (
+    FURTHER,
+    MODELS,
+    Expected,
+    expected_at,
+    expected_stats,
+    further_at,
+    points_before,
+    same_percent,
+    same_price,
+)
 from independent_indicators import expected_indicators, same_value
 from replays import Replayed, fingerprints, finish_replay, part_of, replay, rows, start_replay, tables_of
 from waiting import wait_until
@@ -122,14 +132,20 @@ def _check_predictions(client: Any) -> int:
         assert set(signals) == {(end, horizon) for end in closes for horizon in HORIZONS_S}
         for end, forecasts in made.items():
             points = points_before(closes, end, INTERVAL_MS, DAY_MS)
-            judged = expected_at(points, INTERVAL_MS, [horizon / 3600 for horizon in HORIZONS_S])
-            for horizon_s, wanted in zip(HORIZONS_S, judged, strict=True):
+            horizons_h = [horizon / 3600 for horizon in HORIZONS_S]
+            judged = zip(
+                HORIZONS_S, expected_at(points, INTERVAL_MS, horizons_h), further_at(points, INTERVAL_MS, horizons_h),
+                strict=True,
+            )  # fmt: skip
+            for horizon_s, wanted, further in judged:
                 signal = signals[end, horizon_s]
                 assert (signal["signal"], signal["ma_trend"]) == (wanted.signal, wanted.ma_trend), (asset, source, end)
                 assert same_percent(signal["confidence"], wanted.mean_confidence)
                 for name in (*MODELS, "consensus"):
                     _check_forecast(forecasts.pop((horizon_s, name)), points, wanted, name)
-                    checked += 1
+                for name in FURTHER:
+                    _check_forecast(forecasts.pop((horizon_s, name)), points, further, name)
+                checked += len(MODELS) + 1 + len(FURTHER)
             assert {name for _, name in forecasts} <= {model.name for model in REGISTERED}  # those that came later
     return checked
 
@@ -195,7 +211,7 @@ def test_quotes_and_bars_are_the_candles(week: Recorded, client: Any) -> None:
 
 
 def test_every_prediction_and_signal_agrees_with_a_recomputation_from_the_stored_bars(client: Any) -> None:
-    assert _check_predictions(client) > 400_000
+    assert _check_predictions(client) > 800_000
 
 
 def test_statistics_agree_with_a_recomputation(client: Any) -> None:
@@ -241,7 +257,7 @@ def test_a_whole_month(shared_data: Path, tmp_path: Path) -> None:
     _check_counts(month)
     with tables_of(month.home) as client:
         _check_candles_and_bars(month, client)
-        assert _check_predictions(client) > 2_000_000
+        assert _check_predictions(client) > 4_000_000
         once = fingerprints(client)
     again: Replayed = replay(tmp_path / "again", month.file, "--speed", "max", bar_seconds="300")
     assert again.code == 0, again.output

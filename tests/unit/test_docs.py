@@ -69,15 +69,16 @@ def test_the_model_of_the_guide_works_as_it_stands_there() -> None:
     assert code is not None
     module: dict[str, object] = {}
     exec(compile(code.group(1), "adding-a-model.md", "exec"), module)
-    naive = module["NAIVE"]
-    assert isinstance(naive, Model)
-    closes = np.full((2, 50), np.nan)
-    closes[:, -3:] = [[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]]
-    made = make_forecasts(closes, (*MODELS, naive), np.array([1.0, 24.0]), ModelParams(60))
-    assert made.forecast[-1].tolist() == [[3.0, 4.0], [3.0, 4.0]]
-    assert np.array_equal(
-        made.consensus, make_forecasts(closes, MODELS, np.array([1.0, 24.0]), ModelParams(60)).consensus, equal_nan=True
-    )
+    median = module["MEDIAN"]
+    assert isinstance(median, Model)
+    closes = np.full((3, 50), np.nan)
+    closes[:2, -20:] = [range(1, 21), range(80, 60, -1)]
+    closes[2, -19:] = 5.0
+    hours, params = np.array([1.0, 24.0]), ModelParams(60)
+    made, without = (make_forecasts(closes, models, hours, params) for models in ((*MODELS, median), MODELS))
+    assert made.forecast[-1, :, :2].tolist() == [[10.5, 70.5], [10.5, 70.5]]
+    assert np.isnan(made.forecast[-1, :, 2]).all()
+    assert np.array_equal(made.consensus, without.consensus, equal_nan=True)
 
 
 def test_every_model_file_is_registered() -> None:
