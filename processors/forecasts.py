@@ -56,7 +56,7 @@ def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, par
     enough = np.stack([points >= model.needs(params) for model in models])[:, None, :]
     said = [np.broadcast_to(model.forecast(prices, mask, horizons, params), shape) for model in models]
     forecast = np.where(enough, np.stack(said), np.nan)
-    confidence = _confidence(forecast, price, _volatility(prices, mask))
+    confidence = confidence_of(forecast, price, volatility_of(prices, mask))
     weights = np.array([model.weight for model in models])
     return Forecasts(
         points=points,
@@ -69,7 +69,7 @@ def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, par
     )
 
 
-def _volatility(prices: Floats, mask: Mask) -> Floats:
+def volatility_of(prices: Floats, mask: Mask) -> Floats:
     """Population standard deviation over mean of the last 20 prices (fewer if there are fewer), in percent."""
     last, valid = prices[:, -CONFIDENCE_POINTS:], mask[:, -CONFIDENCE_POINTS:]
     count = np.maximum(valid.sum(axis=-1), 1)
@@ -81,7 +81,7 @@ def _volatility(prices: Floats, mask: Mask) -> Floats:
     return volatility
 
 
-def _confidence(forecast: Floats, price: Floats, volatility: Floats) -> Floats:
+def confidence_of(forecast: Floats, price: Floats, volatility: Floats) -> Floats:
     """`clip(max(0, 100 - |forecast - price| / price * 100) * (1 - volatility / 200), 0, 100)`."""
     base = np.maximum(0.0, 100 - np.abs(forecast - price) / price * 100)
     return np.clip(base * (1 - volatility / 200), 0.0, 100.0)
