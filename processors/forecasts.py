@@ -89,10 +89,13 @@ def confidence_of(forecast: Floats, price: Floats, volatility: Floats) -> Floats
 
 def _weighted(values: Floats, weights: Floats) -> Floats:
     """Mean over the first axis with weights renormalised over those that are not NaN; NaN where all are."""
-    there = ~np.isnan(values) & (weights > 0)[:, None, None]
-    shares = np.where(there, weights[:, None, None], 0.0)
-    total = shares.sum(axis=0)
-    # A sum in the models' order: reductions over a leading axis add row by row, whatever the number of series.
-    weighted = np.where(there, values, 0.0) * shares
-    mean: Floats = np.where(total > 0, weighted.sum(axis=0) / np.where(total > 0, total, 1.0), np.nan)
+    # A sum in the models' order, one after the other: numpy's own over a leading axis takes another order of eight and
+    # more models where there is but one series and one horizon, and a series must have the same bits alone.
+    weighted, total = np.zeros(values.shape[1:]), np.zeros(values.shape[1:])
+    for value, weight in zip(values, weights.tolist(), strict=True):
+        if weight > 0:
+            there = ~np.isnan(value)
+            weighted += np.where(there, value, 0.0) * weight
+            total += np.where(there, weight, 0.0)
+    mean: Floats = np.where(total > 0, weighted / np.where(total > 0, total, 1.0), np.nan)
     return mean

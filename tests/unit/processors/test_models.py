@@ -61,6 +61,20 @@ def test_a_series_gives_the_same_bits_alone_and_among_others() -> None:
         assert np.array_equal(alone.confidence[:, :, 0], together.confidence[:, :, row], equal_nan=True)
 
 
+@pytest.mark.parametrize("more", range(12))
+def test_one_series_and_one_horizon_give_the_same_bits_with_any_number_of_models(more: int) -> None:
+    members = tuple(model for model in MODELS if model.weight)
+    models = (*members, *members[:1] * more)
+    closes = np.vstack([_closes(_walk(seed, 100)) for seed in range(7)])
+    together = make_forecasts(closes, models, HOURS, PARAMS)
+    for row in range(len(closes)):
+        for index in range(len(HOURS)):
+            alone = make_forecasts(closes[row : row + 1], models, HOURS[index : index + 1], PARAMS)
+            assert alone.consensus[0, 0] == together.consensus[index, row]
+            assert alone.consensus_confidence[0, 0] == together.consensus_confidence[index, row]
+            assert alone.mean_confidence[0, 0] == together.mean_confidence[index, row]
+
+
 def test_only_the_consecutive_bars_at_the_end_count() -> None:
     whole = _closes(_walk(1, 1440))
     broken = whole.copy()
