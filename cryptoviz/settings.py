@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     momentum_window: int = Field(14, ge=5, le=30, description="Points momentum looks back")
     signal_variation_percent: float = Field(2.0, ge=0, description="Variation beyond which a signal is BUY or SELL")
     signal_confidence_percent: float = Field(60.0, ge=0, le=100, description="Mean confidence a BUY or SELL needs")
+    fee_percent: float = Field(0.1, ge=0, le=100, description="Fee of opening or closing a trade in `paper_results`")
 
     # Processes
     workers: int = Field(1, ge=1, le=64, description="Faust workers the embedded stack starts")

@@ -22,7 +22,7 @@ COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 END = re.compile(r";\s*$", re.MULTILINE)
 KEPT_DAYS = re.compile(r"TTL toDateTime\(inserted_at\) \+ toIntervalDay\((\d+)\)")
 FIXED = ("bar_seconds", "partitions")  # settings that cannot change once rows were made with them
-KNOWN = ("stale_seconds", "signal_variation_percent", "signal_confidence_percent")  # settings that views look up
+KNOWN = ("stale_seconds", "signal_variation_percent", "signal_confidence_percent", "fee_percent")  # views look them up
 
 
 class Database(Protocol):

@@ -74,7 +74,13 @@ def test_what_is_fixed_for_the_life_of_a_home_cannot_be_changed(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("stale_seconds", 900), ("signal_variation_percent", 0.5), ("signal_confidence_percent", 75.0)]
+    ("name", "other"),
+    [
+        ("stale_seconds", 900),
+        ("signal_variation_percent", 0.5),
+        ("signal_confidence_percent", 75.0),
+        ("fee_percent", 0.25),
+    ],
 )
 def test_views_are_told_the_settings_that_may_change_at_every_start(tmp_path: Path, name: str, other: float) -> None:
     database = FakeDatabase()
