@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     signal_confidence_percent: float = Field(60.0, ge=0, le=100, description="Mean confidence a BUY or SELL needs")
     fee_percent: float = Field(0.1, ge=0, le=100, description="Fee of opening or closing a trade in `paper_results`")
 
+    # Models refitted in a process of their own, where the extra `forecast` is installed
+    batch_seconds: int = Field(3600, ge=60, description="Time between two fits of the batch models")
+    batch_sources: Names = Field(("all",), description="Sources whose series the batch models forecast")
+    batch_history_hours: int = Field(72, ge=12, le=720, description="History the batch models are fitted to")
+    batch_fit_seconds: float = Field(60, gt=0, description="Time limit of one fit of one series")
+
     # Processes
     workers: int = Field(1, ge=1, le=64, description="Faust workers the embedded stack starts")
     worker_id: str = Field(
@@ -96,6 +102,7 @@ class Settings(BaseSettings):
     sink_batch_rows: int = Field(50_000, ge=1, description="Rows after which the sink inserts at once")
     sink_port: int = Field(8020, description="Metrics port of the sink")
     producer_port: int = Field(8010, description="Metrics port of the producer")
+    forecaster_port: int = Field(8030, description="Metrics port of the process that fits the batch models")
     log_level: str = Field("info", pattern=r"(?i)^(debug|info|warning|error)$", description="Level of the logs")
 
     # How long things are kept
@@ -108,7 +115,7 @@ class Settings(BaseSettings):
     results_ttl_days: int = Field(730, ge=1, description="ClickHouse: bars, statistics, forecasts, signals")
     ledger_ttl_days: int = Field(90, ge=1, description="ClickHouse: dead letters and source health")
 
-    @field_validator("assets", "sources", mode="before")
+    @field_validator("assets", "sources", "batch_sources", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

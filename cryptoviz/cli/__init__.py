@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "push recorded candles or ticks through a pipeline of its own",
     "produce": "poll the sources and publish their quotes",
     "process": "run one Faust worker",
+    "forecast": "fit AutoARIMA, AutoETS and Prophet now and then, and file what they say (needs an extra)",
     "sink": "copy the topics into ClickHouse",
     "topics": "create the topics that are missing",
     "migrate": "bring the ClickHouse tables up to date",
