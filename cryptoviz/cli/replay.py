@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cryptoviz.messages import ALL
+from cryptoviz.report.folder import Wanted, default_name, report_folder, require_libraries
 from cryptoviz.settings import HOUR_S, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +46,14 @@ class Speed(click.ParamType):
 @click.option("--speed", type=Speed(), default="max", show_default=True,
               help="So many times as fast as it was recorded, or as fast as this machine can.")  # fmt: skip
 @click.option("--keep-running", is_flag=True, help="Keep the stack up afterwards, to look around, until Ctrl-C.")
-def replay(paths: tuple[Path, ...], speed: float | None, keep_running: bool) -> int:
+@click.option("--report", is_flag=False, flag_value="", metavar="[FOLDER]",
+              help="Score the forecasts: print the scoreboard and write scoreboard.csv and report.html to FOLDER; "
+              "put it after the paths.  [default: cryptoviz-report-<UTC time>]")  # fmt: skip
+@click.option("--report-source", default=ALL, show_default=True, metavar="NAME",
+              help="Whose scores the report shows: a source, all (the median over them), or each.")  # fmt: skip
+def replay(
+    *, paths: tuple[Path, ...], speed: float | None, keep_running: bool, report: str | None, report_source: str
+) -> int:
     """Feed Parquet candles and CSV ticks (files or folders) to a stack of their own, and say what came of them.
 
     Everything runs on free ports and in a temporary folder that is removed at the end; set CRYPTOVIZ_HOME to an empty
@@ -54,12 +66,14 @@ def replay(paths: tuple[Path, ...], speed: float | None, keep_running: bool) -> 
     from producers.recorded_rows import judge
     from producers.recordings import find_recordings, read_recording
 
+    if report is not None:
+        require_libraries()
     settings = load_settings()
     files = find_recordings(paths)
     judged = judge([read_recording(file) for file in files], AssetRegistry().select(settings.assets))
     console, outcomes = StackConsole(), list["Outcome"]()
-    with fresh_home(settings) as home:
-        session = _Session(replay_settings(settings, home), judged, len(files), speed, console)
+    with _reporting(report, report_source, judged) as wanted, fresh_home(settings) as home:
+        session = _Session(replay_settings(settings, home), judged, files, speed=speed, console=console, wanted=wanted)
         try:
             asyncio.run(until_interrupted(session.run(outcomes, keep_running)))
         finally:
@@ -82,6 +96,18 @@ def notes(judged: Judged, settings: Settings) -> list[str]:
     return [f"candles of {shortest_s} s leave {bars} to be filled: {advice}"]
 
 
+@contextmanager
+def _reporting(report: str | None, source: str, judged: Judged) -> Iterator[Wanted | None]:
+    """What is wanted of a report, found possible, while its folder is kept ready; None without one."""
+    if report is None:
+        yield None
+        return
+    wanted = Wanted(Path(report or default_name(datetime.now(UTC))), source)
+    wanted.require([series.source for series in judged.rows.known])
+    with report_folder(wanted.folder):
+        yield wanted
+
+
 class _Interrupted(Exception):
     """The replay was called off; ends the thread that feeds and waits."""
 
@@ -90,10 +116,11 @@ class _Session:
     """One replay on a running stack; feeding and waiting block, so they have a thread of their own."""
 
     def __init__(
-        self, settings: Settings, judged: Judged, files: int, speed: float | None, console: StackConsole
-    ) -> None:
+        self, settings: Settings, judged: Judged, files: Sequence[Path], *,
+        speed: float | None, console: StackConsole, wanted: Wanted | None,
+    ) -> None:  # fmt: skip
         self._settings, self._judged, self._files = settings, judged, files
-        self._speed, self._console = speed, console
+        self._speed, self._console, self._wanted = speed, console, wanted
         self.stop = threading.Event()
 
     async def run(self, outcomes: list[Outcome], keep_running: bool) -> None:
@@ -104,7 +131,7 @@ class _Session:
         from cryptoviz.local.stack_parts import PROCESSING
 
         rows, home = self._judged.fed, self._settings.home
-        self._console.line(f"Replaying {rows:,} rows of {self._files} file(s); data and logs in {home}", "bold")
+        self._console.line(f"Replaying {rows:,} rows of {len(self._files)} file(s); data and logs in {home}", "bold")
         for note in notes(self._judged, self._settings):
             self._console.note(note)
         names = (*PROCESSING, "grafana") if keep_running else PROCESSING
@@ -116,6 +143,8 @@ class _Session:
                 self.stop.set()
             outcomes.append(outcome)
             Console(highlight=False).print(outcome.table())
+            if self._wanted is not None:
+                await asyncio.to_thread(self._report, stack.settings, outcome, self._wanted)
             if keep_running:
                 self._console.line(f"ClickHouse answers at {stack.settings.clickhouse_url}. Ctrl-C ends everything.")
                 await stack.run()
@@ -134,7 +163,16 @@ class _Session:
             feed(self._judged, writer, settings, Pace(self._speed, sleep=self._pause), screen.fed)
             wait_until_through(settings, stages(TOPICS), screen.left, pause=self._pause)
         seconds = time.monotonic() - began
-        return Outcome(self._files, self._judged.fed, self._judged.rejected, count_stored(settings), seconds)
+        return Outcome(len(self._files), self._judged.fed, self._judged.rejected, count_stored(settings), seconds)
+
+    def _report(self, settings: Settings, outcome: Outcome, wanted: Wanted) -> None:
+        from cryptoviz.report.make import make_report, replayed_of
+        from cryptoviz.report.tables import console
+
+        at = self._judged.rows.at
+        period_ms = (int(at.min()), int(at.max())) if len(at) else None
+        rows = (outcome.fed, outcome.stored.tables["quotes"])
+        make_report(settings, replayed_of(settings, self._files, rows, period_ms), wanted, console())
 
     def _pause(self, seconds: float) -> None:
         self.stop.wait(seconds)
