@@ -53,7 +53,7 @@ def moment(ms: int) -> str:
 
 
 SUMMARY_COLUMNS = (
-    "model", "assets", "n per asset", "independent", "rMAE", "hit rate", "95 % interval", "80 % covers", "80 % width",
+    "model", "assets", "n per asset", "independent", "rMAE", "hit rate", "95 % interval", "80 % held", "80 % width",
 )  # fmt: skip
 
 

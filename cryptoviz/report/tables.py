@@ -13,9 +13,9 @@ from cryptoviz.report.scoreboard import NAIVE, Row, Scoreboard
 
 WIDTH = 120  # where there is no terminal to ask
 NARROWEST = 100  # a narrower terminal breaks lines rather than losing figures
-CELL = 6  # "100.0" and "12,345"
+CELL = 6  # "100.0" and "12,345"; a greater count makes all columns wider
 FIRST_COLUMNS = 14  # asset and what the line is
-LEGEND = "in 80 %: percent of outcomes inside the 80 % interval; n: forecasts scored; rMAE < 1 is better than naive"
+LEGEND = "in 80 %: percent of outcomes inside the 80 % interval; n: forecasts scored; rMAE < 1 beats naive"
 
 
 def console() -> Console:
@@ -29,7 +29,7 @@ def tables(board: Scoreboard, width: int) -> Iterator[Group | Text]:
     for horizon_s in board.horizons_s:
         yield summary_table(board, horizon_s)
     for horizon_s in board.horizons_s:
-        for models in blocks(board.models, width):
+        for models in blocks(board.models, _cell_width(board), width):
             yield asset_table(board, horizon_s, models)
     yield Text(LEGEND, style="dim")
 
@@ -52,19 +52,19 @@ def asset_table(board: Scoreboard, horizon_s: int, models: Sequence[str]) -> Gro
     table.add_column("asset")
     table.add_column("")
     for model in models:
-        table.add_column("\n".join(model.split("_")), justify="right", min_width=CELL, no_wrap=True)
+        table.add_column("\n".join(model.split("_")), justify="right", min_width=_cell_width(board), no_wrap=True)
     found = board.at(horizon_s)
     for asset in board.assets:
         table.add_row(asset, *_asset_cells(asset, models, found))
     return _titled(f"Horizon {hours(horizon_s)}, source {board.source}: each asset", table)
 
 
-def blocks(models: Sequence[str], width: int) -> Iterator[tuple[str, ...]]:
-    """The models in as few groups as fit beside each other."""
+def blocks(models: Sequence[str], cell: int, width: int) -> Iterator[tuple[str, ...]]:
+    """The models in as few groups as fit beside each other, in columns of at least `cell` characters."""
     block: list[str] = []
     room = width - FIRST_COLUMNS
     for model in models:
-        needed = 1 + max(CELL, *map(len, model.split("_")))
+        needed = 1 + max(cell, *map(len, model.split("_")))
         if block and needed > room:
             yield tuple(block)
             block, room = [], width - FIRST_COLUMNS
@@ -72,6 +72,10 @@ def blocks(models: Sequence[str], width: int) -> Iterator[tuple[str, ...]]:
         room -= needed
     if block:
         yield tuple(block)
+
+
+def _cell_width(board: Scoreboard) -> int:
+    return max([CELL, *(len(count(row["n"])) for row in board.rows)])
 
 
 def _asset_cells(asset: str, models: Sequence[str], found: Mapping[tuple[str, str], Row]) -> Iterator[Text]:
