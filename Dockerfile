@@ -3,8 +3,10 @@ FROM python:3.11-slim-bookworm AS build
 # Faust has no wheel for Linux on arm64, so that one is compiled here.
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements-image.txt ./
-RUN python -m venv /opt/cryptoviz && /opt/cryptoviz/bin/pip install --no-cache-dir --require-hashes -r requirements-image.txt
+# requirements-forecast.txt makes the image of the batch models.
+ARG REQUIREMENTS=requirements-image.txt
+COPY requirements-image.txt requirements-forecast.txt ./
+RUN python -m venv /opt/cryptoviz && /opt/cryptoviz/bin/pip install --no-cache-dir --require-hashes -r "$REQUIREMENTS"
 COPY pyproject.toml README.md LICENSE ./
 COPY cryptoviz cryptoviz
 COPY producers producers

@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FORECAST_READY := $(VENV)/.ready-forecast
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-replay lint lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-forecast lint lock generate clean
 
 help:  ## list these words
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt pyproject.toml
 	@echo "Setting up the environment in $(VENV) (once, about a minute)"
@@ -17,6 +18,13 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 setup: $(READY)  ## only the environment: .venv with the locked packages
+
+$(FORECAST_READY): $(READY) requirements-forecast.txt
+	@echo "Adding the libraries of the batch models to $(VENV) (once, about half a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-forecast.txt
+	@touch $@
+
+setup-forecast: $(FORECAST_READY)  ## also the batch models: AutoARIMA, AutoETS, Prophet
 
 demo: $(READY)  ## the whole pipeline on a simulated market, no account and no internet needed
 	@$(BIN)/cryptoviz up --demo
@@ -30,17 +38,26 @@ test: $(READY) lint  ## lint, types, unit and integration tests (the latter on t
 test-replay: $(READY)  ## the long replays: a month of candles
 	@$(BIN)/pytest -m slow
 
+test-forecast: $(FORECAST_READY)  ## the batch models with their real libraries
+	@$(BIN)/pytest tests/unit/processors/batch tests/integration/test_batch_models.py
+
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
-	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.txt $(UPGRADE)
 	uv pip compile pyproject.toml --extra producers --extra processors --group build --universal --python-version 3.11 --generate-hashes \
 		--constraint requirements.txt --no-emit-index-url --no-emit-find-links --no-header --quiet \
 		--output-file requirements-image.txt
+	@# The batch models' libraries: the versions of the whole lock, but for pandas, of which they want an older one.
+	sed -n 's/ *\\$$//; /^[a-z].*==/{/^pandas==/d;p}' requirements.txt > .constraints.txt
+	uv pip compile pyproject.toml --extra processors --extra forecast --group build --universal --python-version 3.11 --generate-hashes \
+		--constraint .constraints.txt --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
+		--output-file requirements-forecast.txt $(UPGRADE)
+	rm .constraints.txt
 
 generate: $(READY)  ## write .env.example and the JSON Schemas in docs/ again from the code
 	@$(BIN)/python -m cryptoviz.generate

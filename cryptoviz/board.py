@@ -63,11 +63,12 @@ class Board:
         elif message["made_at"] >= line.made_at:
             line.made_at = message["made_at"]
             if topic == PREDICTIONS.name:
+                # The batch models' messages have no consensus, and leave what is shown.
                 line.forecasts = {
                     entry["horizon_s"]: (entry["variation"], entry["confidence"])
                     for entry in message["forecasts"]
                     if entry["model"] == CONSENSUS
-                }
+                } or line.forecasts
             elif topic == SIGNALS.name:
                 line.signals = {entry["horizon_s"]: entry["signal"] for entry in message["signals"]}
 

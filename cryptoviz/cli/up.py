@@ -48,11 +48,12 @@ def demo_settings(settings: Settings) -> Settings:
 
 async def _run(settings: Settings, demo: bool, seconds: float | None, console: StackConsole) -> None:
     from cryptoviz.local.stack import running_stack
-    from cryptoviz.local.stack_parts import DEMO, PIPELINE
+    from cryptoviz.local.stack_parts import DEMO, FORECASTER, PIPELINE
+    from processors.batch import available_models
 
     chosen = demo_settings(settings) if demo else settings
     console.line(f"CryptoViz{' on a simulated market' if demo else ''}; data and logs in {chosen.home}", "bold")
-    names = DEMO if demo else PIPELINE
+    names = (*(DEMO if demo else PIPELINE), *((FORECASTER,) if available_models() else ()))
     async with running_stack(chosen, names, console, "demo" if demo else "live") as stack:
         console.line(f"Ready after {console.complete():.1f} s. Ctrl-C ends everything.", "bold")
         for line in what_to_try(stack, settings):

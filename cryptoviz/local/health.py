@@ -52,9 +52,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
 
 
 def describe(statuses: Mapping[str, Status], about: Mapping[str, str], now_s: float) -> dict[str, Any]:
-    """What /health says; `ok` when every part is ready, or done where it runs once."""
+    """What /health says; `ok` when every part that others need is ready, or done where it runs once."""
     return {
-        "ok": all(status.is_up for status in statuses.values()),
+        "ok": all(status.is_up for status in statuses.values() if status.part.critical),
         **about,
         "parts": {name: _describe_part(status, now_s) for name, status in statuses.items()},
     }

@@ -21,6 +21,7 @@ SERVERS = ("kafka", "clickhouse", "topics", "migrate")
 PROCESSING = (*SERVERS, "sink", "process")
 PIPELINE = (*PROCESSING, "produce", "grafana")
 DEMO = ("market", *PIPELINE)
+FORECASTER = "forecaster"  # asked for where a batch model is installed
 
 MARKET_SOURCES = ("binance", "coingecko", "coinmarketcap")
 MARKET_SEED = 7
@@ -88,6 +89,7 @@ def port_claims(settings: Settings, names: Collection[str]) -> list[PortClaim]:
         "grafana": [("grafana", "grafana_port", 0)],
         "sink": [("sink", "sink_port", 0)],
         "produce": [("produce", "producer_port", 0)],
+        FORECASTER: [(FORECASTER, "forecaster_port", 0)],
         "process": [(f"worker-{number + 1}", "worker_port", number) for number in range(settings.workers)],
     }
     wanted = [("health", "health_port", 0), *(claim for name in names for claim in claims.get(name, ()))]
@@ -127,6 +129,7 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
         "produce", _command("produce"), env | (market_environment(settings) if on_market else {}),
         ("market", "topics", "migrate", *workers), http_ok(producer), alive=http_answers(producer),
     )  # fmt: skip
+    yield _forecaster(settings, env)
     if machine.grafana:
         yield _grafana(settings, machine.grafana)
 
@@ -165,6 +168,12 @@ def _workers(settings: Settings, env: Mapping[str, str]) -> Iterator[Part]:
         own = {"CRYPTOVIZ_WORKER_ID": name, "CRYPTOVIZ_WORKER_PORT": str(port)}
         ready = http_ok(f"http://{reachable(settings.host)}:{port}/metrics")
         yield Part(name, _command("process"), {**env, **own}, ("topics",), ready)
+
+
+def _forecaster(settings: Settings, env: Mapping[str, str]) -> Part:
+    url = f"http://{reachable(settings.host)}:{settings.forecaster_port}/health"
+    # Nothing waits for it, not even the start-up, or falls with it.
+    return Part(FORECASTER, _command("forecast"), env, ("topics", "migrate"), alive=http_answers(url), critical=False)
 
 
 def _grafana(settings: Settings, grafana: Grafana) -> Part:

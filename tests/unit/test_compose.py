@@ -28,7 +28,7 @@ PASSWORDS = re.findall(r"\$\{(CRYPTOVIZ_\w+):\?", TEXT)
 
 def test_our_services_run_commands_that_exist() -> None:
     assert {service["command"][0] for service in OURS.values()} == set(COMMANDS) & {
-        "topics", "migrate", "produce", "process", "sink"
+        "topics", "migrate", "produce", "process", "sink", "forecast"
     }  # fmt: skip
 
 
@@ -52,7 +52,8 @@ def test_published_ports_are_on_loopback_and_those_of_the_settings() -> None:
 
 
 def test_health_checks_ask_the_ports_the_parts_listen_on() -> None:
-    for name, setting in (("produce", "PRODUCER_PORT"), ("worker", "WORKER_PORT"), ("sink", "SINK_PORT")):
+    for name, setting in (("produce", "PRODUCER_PORT"), ("worker", "WORKER_PORT"), ("sink", "SINK_PORT"),
+                          ("forecast", "FORECASTER_PORT")):  # fmt: skip
         port = SERVICES[name]["environment"][f"CRYPTOVIZ_{setting}"]
         assert f"127.0.0.1:{port}/" in SERVICES[name]["healthcheck"]["test"][-1]
 
@@ -86,11 +87,12 @@ def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
         pytest.skip("docker-compose is not installed (Debian: apt-get install docker-compose)")
     (tmp_path / "docker-compose.yml").write_text(TEXT)
     (tmp_path / ".env").write_text("".join(f"{name}=secret\n" for name in {*PASSWORDS}))
-    done = subprocess.run([compose, "config"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    config = [compose, "--profile", "forecast", "config"]
+    done = subprocess.run(config, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert set(yaml.safe_load(done.stdout)["services"]) == set(SERVICES)
     (tmp_path / ".env").write_text("")
-    refused = subprocess.run([compose, "config"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(config, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode != 0
     assert "in .env" in refused.stderr
 
@@ -114,8 +116,19 @@ def test_the_images_lock_holds_versions_of_the_whole_lock() -> None:
     assert not {"chdb", "pytest"} & {entry.split("==")[0] for entry in image}
 
 
+def test_the_batch_models_are_built_from_a_lock_of_their_own_that_agrees_with_the_whole_one() -> None:
+    assert SERVICES["forecast"]["build"]["args"] == {"REQUIREMENTS": "requirements-forecast.txt"}
+    assert SERVICES["forecast"]["profiles"] == ["forecast"]
+    whole, forecast = (_locked(name) for name in ("requirements.txt", "requirements-forecast.txt"))
+    both = {entry.split("==")[0] for entry in whole} & {entry.split("==")[0] for entry in forecast}
+    differing = {entry.split("==")[0] for entry in forecast - whole} & both
+    assert differing <= {"pandas"}
+    assert {"prophet", "statsforecast", "confluent-kafka"} <= {entry.split("==")[0] for entry in forecast}
+    assert not {"prophet", "statsforecast"} & {entry.split("==")[0] for entry in whole}
+
+
 def test_no_lock_names_an_address() -> None:
-    for name in ("requirements.txt", "requirements-image.txt"):
+    for name in ("requirements.txt", "requirements-image.txt", "requirements-forecast.txt"):
         assert not re.search(r"https?://|index-url", (ROOT / name).read_text())
 
 

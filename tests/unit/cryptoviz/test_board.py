@@ -57,6 +57,13 @@ def test_the_change_looks_back_an_hour_at_most() -> None:
     assert "% 1 h" in text(shown)
 
 
+def test_forecasts_of_the_batch_models_leave_the_consensus_as_it_is() -> None:
+    shown = board()
+    shown.apply("predictions", consensus(2))
+    shown.apply("predictions", made.prediction(2))
+    assert "+1.50%  88%" in text(shown)
+
+
 def test_what_is_older_than_what_is_shown_changes_nothing() -> None:
     shown = board()
     shown.apply("bars", made.bar(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -46,6 +47,14 @@ def test_health_is_503_while_a_part_is_not_there(state: State) -> None:
     status, text = ask(statuses(kafka=State.READY, sink=state), "/health")
     assert status == 503
     assert f'"state": "{state}"' in text
+
+
+def test_a_part_that_nobody_needs_does_not_make_the_stack_unwell() -> None:
+    parts = statuses(kafka=State.READY, forecaster=State.FAILED)
+    parts["forecaster"].part = replace(parts["forecaster"].part, critical=False)
+    status, text = ask(parts, "/health")
+    assert status == 200
+    assert '"state": "failed"' in text
 
 
 def test_metrics_tell_which_parts_are_up_and_how_often_they_were_restarted() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from cryptoviz.cli.up import demo_settings
 from cryptoviz.local.grafana import Grafana
-from cryptoviz.local.part import Part
+from cryptoviz.local.part import Part, at_once
 from cryptoviz.local.ports import PortClaim
 from cryptoviz.local.stack_parts import (
     DEMO,
+    FORECASTER,
     PIPELINE,
     PROCESSING,
     SERVERS,
@@ -94,10 +95,21 @@ def test_passwords_are_not_shown_with_a_part(tmp_path: Path) -> None:
 
 def test_every_port_setting_is_claimed(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, workers=2)
-    claimed = port_claims(settings, DEMO)
+    claimed = port_claims(settings, (*DEMO, FORECASTER))
     ports = {f"CRYPTOVIZ_{name.upper()}" for name in Settings.model_fields if name.endswith("_port")}
     assert {claim.setting for claim in claimed} == ports
     assert PortClaim(settings.worker_port + 1, "worker-2", "CRYPTOVIZ_WORKER_PORT") in claimed
+
+
+def test_nothing_waits_for_the_batch_models_or_falls_with_them(tmp_path: Path) -> None:
+    assert FORECASTER not in parts_of(DEMO, tmp_path)
+    parts = parts_of((*DEMO, FORECASTER), tmp_path, forecaster_port=18030)
+    part = parts[FORECASTER]
+    assert not part.critical
+    assert part.ready is at_once
+    assert part.argv[-1] == "forecast"
+    assert part.env["CRYPTOVIZ_FORECASTER_PORT"] == "18030"
+    assert not any(FORECASTER in other.after for other in parts.values())
 
 
 def test_grafana_is_told_where_things_are_and_may_fail(tmp_path: Path) -> None:
