@@ -1,8 +1,8 @@
--- Moments of live forecasts that came to the log after their own target, because the worker was down: nobody could have
--- followed them. Late rows are few, so they are found first, without FINAL; of those, a forecast that was filed in time
--- and sent again later counts as filed in time.
+-- Live forecasts that came to the log after their own target, because the worker was down: nobody could have followed
+-- them. Late rows are few, so they are found first, without FINAL; of those, a forecast that was filed in time and sent
+-- again later counts as filed in time.
 CREATE OR REPLACE VIEW {database}.catch_ups AS
-SELECT DISTINCT asset, source, interval_s, made_at, horizon_s
+SELECT asset, source, interval_s, made_at, horizon_s, model
 FROM {database}.predictions FINAL
 WHERE origin = 'live' AND filed_at > target_at AND (asset, source, interval_s, made_at) IN
 (
@@ -20,7 +20,7 @@ SELECT
     *,
     multiIf(
         origin != 'live', 'back_test',
-        (asset, source, interval_s, made_at, horizon_s) IN {database}.catch_ups, 'catch_up',
+        (asset, source, interval_s, made_at, horizon_s, model) IN {database}.catch_ups, 'catch_up',
         'filed'
     ) AS kind,
     toUnixTimestamp(made_at) % horizon_s = 0 AS independent

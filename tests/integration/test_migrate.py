@@ -64,7 +64,8 @@ def test_other_days_to_keep_rows_are_applied_to_the_tables_that_are_there(stack_
 
 def test_the_sink_fills_every_column_but_the_time_of_the_insert(stack_settings: Settings) -> None:
     migrate(stack_settings)
-    found = ask(stack_settings, "SELECT table, name FROM system.columns WHERE database = '{db}'")
+    stored = "SELECT table, name FROM system.columns WHERE database = '{db}' AND default_kind != 'ALIAS'"
+    found = ask(stack_settings, stored)
     for table, columns in COLUMNS.items():
         assert {name for where, name in found if where == table} == {*columns, "inserted_at"}
 
