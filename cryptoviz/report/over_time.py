@@ -20,7 +20,7 @@ SHORT_S = 3 * DAY_S  # a replay that lasts no longer is looked at by the hour
 TRAILING = {DAY_S: 7, 3600: 24}
 """Length of a step in s: how many of them a mean looks back."""
 
-MANY = 40  # points of a line beyond which marks would touch each other
+MARKS = 20  # on a line, about, so that they tell it apart and do not hide it
 Line = list[tuple[datetime, float]]
 
 
@@ -84,8 +84,8 @@ def _errors(lines: dict[tuple[str, int], Line], models: list[str]) -> Figure:
         for horizon_s, (colour, marker, dashes) in zip(horizons, SERIES, strict=False):
             line = lines.get((model, horizon_s), [])
             times, values = [date2num(at) for at, _ in line], [value for _, value in line]
-            axes.plot(times, values, color=colour, linestyle=dashes, marker=marker if len(line) < MANY else "",
-                      markersize=3, label=f"horizon {hours(horizon_s)}")  # fmt: skip
+            axes.plot(times, values, color=colour, linestyle=dashes, marker=marker, markersize=3,
+                      markevery=max(1, len(line) // MARKS), label=f"horizon {hours(horizon_s)}")  # fmt: skip
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.8), max(high, 1.25))
         log_axis(axes.yaxis)

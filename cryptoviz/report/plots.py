@@ -88,7 +88,8 @@ def _coverage(board: Scoreboard) -> Figure:
         axes.set_xlim(0, 100)
         axes.set_xlabel("outcomes inside the interval, %")
 
-    figure, _ = _per_horizon(board, panel)
+    figure, grid = _per_horizon(board, panel)
+    _say_where_there_are_none(board, grid)
     figure.legend(handles=_level_marks("nominal and observed", lines=True), loc="outside upper center", ncols=4)
     return figure
 
@@ -108,8 +109,16 @@ def _width(board: Scoreboard) -> Figure:
         low, high = axes.get_xlim()
         axes.set_xlim(low * 0.8, high * 1.25)
         log_axis(axes.xaxis)
+    _say_where_there_are_none(board, grid)
     figure.legend(handles=_level_marks("interval", lines=False), loc="outside upper center", ncols=4)
     return figure
+
+
+def _say_where_there_are_none(board: Scoreboard, grid: list[Axes]) -> None:
+    for axes, horizon_s in zip(grid, board.horizons_s, strict=True):
+        if not any(row["n_intervals"] for row in board.at(horizon_s).values()):
+            axes.text(0.5, 0.5, "too few outcomes\nfor intervals", transform=axes.transAxes, ha="center", va="center",
+                      backgroundcolor="white")  # fmt: skip
 
 
 def _level_marks(what: str, lines: bool) -> list[Line2D]:

@@ -15,6 +15,7 @@ from cryptoviz.report.over_time import Errors, step_of
 from cryptoviz.report.scoreboard import Row, Scoreboard, scored
 from cryptoviz.settings import Settings
 
+COLUMNS = "DESCRIBE TABLE {database}.scoreboard"
 SCOREBOARD = (
     "SELECT * FROM {database}.scoreboard WHERE kind = 'back_test' AND period = 'all' "
     "ORDER BY source, horizon_s, asset, model"
@@ -49,10 +50,11 @@ def read_figures(settings: Settings) -> Figures:
     """What the replay's own ClickHouse holds; raises `Retryable` or `UserError` as `connect` does."""
     client = connect(settings, timeout_s=600)
     try:
-        columns, rows = _rows(client, settings, SCOREBOARD)
+        columns = tuple(row["name"] for row in _rows(client, settings, COLUMNS))  # a result of no rows names none
+        rows = _rows(client, settings, SCOREBOARD)
         step_s = step_of(_duration_s(rows))
-        errors = Errors(step_s, _rows(client, settings, ERRORS, step_s=step_s)[1])
-        return Figures(columns, rows, errors, _rows(client, settings, CALIBRATION)[1])
+        errors = Errors(step_s, _rows(client, settings, ERRORS, step_s=step_s))
+        return Figures(columns, rows, errors, _rows(client, settings, CALIBRATION))
     finally:
         client.close()
 
@@ -64,9 +66,9 @@ def _duration_s(rows: Sequence[Row]) -> float:
     return (longest - earliest if longest and earliest else timedelta()).total_seconds()
 
 
-def _rows(client: Client, settings: Settings, sql: str, **parameters: Any) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+def _rows(client: Client, settings: Settings, sql: str, **parameters: Any) -> tuple[Row, ...]:
     try:
         found = client.query(sql.format(database=settings.clickhouse_database), parameters=parameters or None)
     except (ClickHouseError, OSError) as error:
         raise judged(error, settings) from error
-    return tuple(found.column_names), tuple(dict(row) for row in found.named_results())
+    return tuple(dict(row) for row in found.named_results())

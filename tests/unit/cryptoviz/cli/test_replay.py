@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -38,6 +40,43 @@ def test_a_file_that_cannot_be_used_is_said_before_anything_starts(
     assert isinstance(result.exception, UserError)
     assert "nowhere.parquet: no such file" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--report", "taken"], "--report taken: cannot write there"),
+        (["--report", "--report-source", "binance"], "--report-source binance: the files hold kraken"),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    candles(tmp_path / "a.parquet", [START, START + 60_000])
+    (tmp_path / "taken").touch()
+    result = CliRunner().invoke(replay, ["a.parquet", *options])
+    assert isinstance(result.exception, UserError)
+    assert said in str(result.exception)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "taken"]
+
+
+def test_a_report_without_the_libraries_that_draw_it_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    candles(tmp_path / "a.parquet", [START, START + 60_000])
+    result = CliRunner().invoke(replay, ["a.parquet", "--report"])
+    assert isinstance(result.exception, UserError)
+    assert "--report needs matplotlib: install the extra `report`" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_without_a_report_the_libraries_that_draw_it_are_not_loaded() -> None:
+    code = "import sys, cryptoviz.cli.replay; print(sorted({'matplotlib', 'jinja2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_home_that_holds_something_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
