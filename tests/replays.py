@@ -19,7 +19,9 @@ from servers import ClickHouseServer
 
 TABLES = ("quotes", "bars", "stats", "indicators", "predictions", "signals", "scores")
 NOT_COMPARED = ("inserted_at", "filed_at", "topic", "partition", "offset", "item", "precedence")
-COUNTED = re.compile(r"^(fed|stored|rejected|bars|stats|indicators|predictions|signals)\s+([\d,]+)", re.MULTILINE)
+COUNTED = re.compile(
+    r"^(fed|stored|rejected|bars|stats|indicators|predictions|signals|scores)\s+([\d,]+)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

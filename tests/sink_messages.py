@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptoviz.messages import Bar, DeadLetter, Indicators, NormalizedQuotes, Prediction, Signal, Stats, result_id
+from cryptoviz.messages import (
+    Bar,
+    DeadLetter,
+    Indicators,
+    NormalizedQuotes,
+    Prediction,
+    Scores,
+    Signal,
+    Stats,
+    result_id,
+)
 
 T0 = 1_700_000_040_000  # a whole minute
 MINUTE = 60_000
@@ -96,6 +106,25 @@ def signal(n: int) -> Signal:
         "id": result_id("BTC", "all", 60, made_at), "asset": "BTC", "source": "all", "interval_s": 60,
         "made_at": made_at, "price": 100.0, "origin": "live",
         "signals": [{"horizon_s": 3600} | known, {"horizon_s": 14400} | unknown],
+    }  # fmt: skip
+
+
+def scores(n: int) -> Scores:
+    """Two forecasts of one target, one horizon each: one with an interval, one over history that has none."""
+    target_at = T0 + n * MINUTE
+    usual: Any = {
+        "model": "trend", "version": "1", "price": 100.0, "forecast": 101.0, "confidence": 99.0, "error": -1.0,
+        "naive_error": -2.0, "relative_error": 0.5, "hit": True,
+        "intervals": [{"level": 0.8, "inside": False, "width": 1.0, "winkler": 6.0}],
+    }  # fmt: skip
+    bare: Any = {"confidence": None, "relative_error": None, "hit": None, "intervals": []}
+    return {
+        "id": result_id("BTC", "all", 60, target_at), "asset": "BTC", "source": "all", "interval_s": 60,
+        "target_at": target_at, "scored_at": target_at + 10_000, "actual": 102.0, "void": "",
+        "scores": [
+            {"made_at": target_at - horizon_s * 1000, "horizon_s": horizon_s, "origin": origin} | usual | other
+            for horizon_s, origin, other in zip(HORIZONS_S, ("live", "backfill"), ({}, bare), strict=True)
+        ],
     }  # fmt: skip
 
 

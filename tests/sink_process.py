@@ -68,12 +68,14 @@ def everything(numbers: range) -> list[tuple[str, int, Any]]:
     makers = (
         ("quotes.normalized", made.quotes), ("quotes.normalized", made.heartbeat), ("bars", made.bar),
         ("stats", made.stats), ("predictions", made.prediction), ("signals", made.signal),
-        ("quotes.raw.dead", made.letter), ("indicators", made.indicators),
+        ("quotes.raw.dead", made.letter), ("indicators", made.indicators), ("scores", made.scores),
     )  # fmt: skip
     return [(topic, n % 4, make(n)) for n in numbers for topic, make in makers]
 
 
-PER_NUMBER = {"quotes": 3, "bars": 1, "stats": 2, "predictions": 4, "signals": 2, "dead_letters": 1, "indicators": 1}
+PER_NUMBER = {
+    "quotes": 3, "bars": 1, "stats": 2, "predictions": 4, "signals": 2, "dead_letters": 1, "indicators": 1, "scores": 2,
+}  # fmt: skip
 
 
 def counts(settings: Settings) -> dict[str, int]:

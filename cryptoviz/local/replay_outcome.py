@@ -10,7 +10,7 @@ from rich.table import Table
 from cryptoviz.clickhouse import connect
 from cryptoviz.settings import Settings
 
-COUNTED = ("quotes", "bars", "stats", "indicators", "predictions", "signals")
+COUNTED = ("quotes", "bars", "stats", "indicators", "predictions", "signals", "scores")
 # What the feed itself set aside has no place in the log; what the worker set aside has.
 SET_ASIDE = (
     "SELECT reason, count() FROM {database}.dead_letters FINAL "

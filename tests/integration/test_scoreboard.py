@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ T0 = 1_700_000_000_000 // DAY_MS * DAY_MS
 KEY = ("kind", "asset", "source", "interval_s", "horizon_s", "model")
 PERIODS = ("24 h", "7 d", "30 d", "all")
 VIEWS = ("scoreboard", "scored", "calibration", "paper_results", "model_weights", "catch_ups")
+TABLES = Path(__file__).resolve().parents[2] / "docs" / "tables.md"
 BETWEEN = "scoreboard_between(since = '2023-01-01 00:00:00', until = '2024-01-01 00:00:00')"
 Row = dict[str, Any]
 
@@ -298,6 +301,20 @@ def test_readers_see_what_the_writer_sees(clickhouse: ClickHouseServer) -> None:
             assert rows == writer.query(sql).result_rows
     finally:
         writer.close()
+        reader.close()
+
+
+def test_every_query_of_the_documents_runs_as_it_stands_there(clickhouse: ClickHouseServer) -> None:
+    settings = migrated(clickhouse, "crypto")
+    blocks = re.findall(r"```sql\n(.*?)```", TABLES.read_text(), re.DOTALL)
+    queries = [query for block in blocks for query in block.split("\n\n")]
+    assert len(queries) >= 8
+    reader = connect(settings.model_copy(update={"clickhouse_user": "analyst", "clickhouse_password": SecretStr("")}))
+    try:
+        for query in queries:
+            reader.query(query)
+            assert reader.query(f"DESCRIBE ({query})").result_rows
+    finally:
         reader.close()
 
 

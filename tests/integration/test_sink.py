@@ -76,6 +76,13 @@ def test_messages_of_every_topic_become_rows_and_the_metrics_say_so(settings: Se
     assert [tuple(bound.values()) if isinstance(bound, dict) else bound for bound in forecasts[2][2]] == [
         (0.8, 90.0, 110.0)
     ]
+    judged = (
+        "SELECT hit, relative_error, absolute_error, covered.inside, intervals.winkler, origin FROM {db}.scores FINAL"
+    )
+    assert ask(settings, f"{judged} ORDER BY target_at, horizon_s LIMIT 2") == [
+        (True, 0.5, 1.0, [False], [6.0], "live"),
+        (None, None, 1.0, [], [], "backfill"),
+    ]
     columns = ask(settings, "SELECT symbol, price, source FROM {db}.crypto_prices ORDER BY timestamp LIMIT 1")
     assert columns == [("BTC", 60_000.0 + first, "binance")]
     assert ask(settings, "SELECT asset, source, price FROM {db}.v_latest") == [
@@ -249,7 +256,9 @@ def test_a_stop_during_an_outage_exits_0_in_time_and_what_was_not_stored_is_read
 GARBAGE = [b"\xff\xfe\x00", b"{", b'{"asset": "BTC"}']
 
 
-@pytest.mark.parametrize("topic", ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals"])
+@pytest.mark.parametrize(
+    "topic", ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals", "scores"]
+)
 def test_garbage_goes_to_the_dead_letters_and_the_rest_goes_on(
     settings: Settings, sink: SinkProcess, broker: KafkaServer, topic: str
 ) -> None:

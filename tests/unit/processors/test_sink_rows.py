@@ -16,6 +16,8 @@ from cryptoviz.messages import (
     NormalizedQuote,
     NormalizedQuotes,
     Prediction,
+    Score,
+    Scores,
     Signal,
     SignalAt,
     SourceStatus,
@@ -27,8 +29,9 @@ from processors.sink_rows import COLUMNS, Health, Tables, add_message, add_unrea
 from sql.migrate import FOLDER
 
 FILED = {"filed_at", "precedence"}
-# What a message says that its rows do not repeat: ids made of other columns, and the lists that become the rows.
-LEFT_OUT = {"id", "windows", "forecasts", "signals"}
+# What a message says that its rows do not repeat: ids made of other columns, the lists that become the rows, and what
+# only those who compute further need.
+LEFT_OUT = {"id", "windows", "forecasts", "signals", "scores", "usual_move"}
 ENVELOPE = {"received_at", "interval_s", "poll_interval_s", "backfill_until", "status", "quotes"}
 
 
@@ -46,7 +49,12 @@ def table_columns(table: str) -> set[str]:
     text = "\n".join(path.read_text() for path in sorted(FOLDER.glob("*.sql")))
     found = re.search(rf"\{{database\}}\.{table}\n\((.*?)\n\)", text, re.DOTALL)
     assert found, table
-    added = re.findall(rf"\.{table}\s+ADD COLUMN IF NOT EXISTS (\w+)", text)
+    added = [
+        line.split()[0]
+        for alter in re.findall(rf"ALTER TABLE \{{database\}}\.{table}\n(.*?);\n", text, re.DOTALL)
+        for line in re.findall(r"ADD COLUMN IF NOT EXISTS ((?:(?!ADD COLUMN).)*)", alter, re.DOTALL)
+        if " ALIAS " not in line
+    ]
     return {line.split()[0] for line in found[1].strip().splitlines()} | set(added)
 
 
@@ -59,6 +67,7 @@ def table_columns(table: str) -> set[str]:
         ("indicators", fields(Indicators) | FILED),
         ("predictions", fields(Prediction, Forecast) | FILED),
         ("signals", fields(Signal, SignalAt) | FILED | {"signal"}),
+        ("scores", fields(Scores, Score) | FILED | {"covered"}),
         ("dead_letters", fields(DeadLetter) | FILED | {"letter"}),
         ("source_health", fields(SourceStatus) | {"source", "asset", "last_seen"}),
     ],
@@ -108,6 +117,22 @@ def test_bars_statistics_indicators_and_signals_become_rows() -> None:
     assert rows_of("signals", made.signal(1))["signals"].columns["ma_trend"] == ["bullish", None]
 
 
+def test_scores_become_a_row_per_forecast_with_what_was_covered_and_how_well() -> None:
+    rows = rows_of("scores", made.scores(0))["scores"].columns
+    assert rows["horizon_s"] == [3600, 14400]
+    assert rows["made_at"] == [made.T0 - 3_600_000, made.T0 - 14_400_000]
+    assert rows["target_at"] == [made.T0] * 2
+    assert rows["origin"] == ["live", "backfill"]
+    assert rows["covered"] == [[(0.8, False)], []]
+    assert rows["intervals"] == [[(0.8, 1.0, 6.0)], []]
+    assert rows["hit"] == [True, None]
+
+
+def test_a_message_of_no_forecasts_becomes_no_row() -> None:
+    assert rows_of("scores", made.scores(0) | {"scores": []}) == {}
+    assert rows_of("predictions", made.prediction(0) | {"forecasts": []}) == {}
+
+
 def test_the_first_filed_has_the_greatest_precedence() -> None:
     at = [(5, 9), (5, 10), (6, 0), (1_700_000_000_000, 2**20 - 1)]
     found = [precedence(Position("bars", 0, offset, timestamp)) for timestamp, offset in at]
@@ -124,7 +149,8 @@ def test_a_dead_letter_is_named_by_its_place_in_the_log_or_else_by_its_own() -> 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b'{"source": "x"}', b'{"asset": "\\ud800"}'])
 @pytest.mark.parametrize(
-    "topic", ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals", "quotes.raw.dead"]
+    "topic",
+    ["quotes.normalized", "bars", "stats", "indicators", "predictions", "signals", "scores", "quotes.raw.dead"],
 )
 def test_garbage_is_invalid_on_every_topic(topic: str, value: bytes) -> None:
     tables: Tables = {}
@@ -143,6 +169,7 @@ def test_garbage_is_invalid_on_every_topic(topic: str, value: bytes) -> None:
         ("stats", made.stats(0) | {"interval_s": 2**32}),
         ("indicators", made.indicators(0) | {"at": -1}),
         ("predictions", made.prediction(0) | {"points": -5}),
+        ("scores", made.scores(0) | {"scored_at": 10**15}),
         ("quotes.raw.dead", made.letter(0, item=2**40)),
     ],
 )

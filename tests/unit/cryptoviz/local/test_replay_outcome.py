@@ -38,6 +38,7 @@ def test_the_table_says_it_all() -> None:
     assert "stored 1,230 quotes" in lines
     assert "rejected 4 rows" in lines
     assert "4 bad_price" in lines
+    assert "scores 7 rows" in lines
     assert "time 2.0 s, 615 quotes/s stored" in lines
     assert not any("missing" in line for line in lines)
 
