@@ -144,6 +144,7 @@ class _Session:
             outcomes.append(outcome)
             Console(highlight=False).print(outcome.table())
             if self._wanted is not None:
+                self._console.line("Reading the scores and drawing the report.", "bold")
                 await asyncio.to_thread(self._report, stack.settings, outcome, self._wanted)
             if keep_running:
                 self._console.line(f"ClickHouse answers at {stack.settings.clickhouse_url}. Ctrl-C ends everything.")

@@ -70,6 +70,6 @@ def why_no_scores(horizons_s: tuple[int, ...], covered_s: float) -> str:
     """Why a replay of so many seconds has no score."""
     first = hours(min(horizons_s))
     return (
-        f"No forecast could be scored: the first forecast with horizon {first} is scored after {first} of data, "
-        f"and this replay covers {duration(covered_s)}."
+        f"No forecast could be scored: the first forecast with horizon {first} is made at the end of the first bar "
+        f"and scored after {first} more of data, and this replay covers {duration(covered_s)}."
     )

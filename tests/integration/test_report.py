@@ -112,9 +112,9 @@ def test_each_source_has_its_part(settings: Settings, client: Client, tmp_path: 
 
 def test_without_scores_it_says_why_and_writes_what_there_is(settings: Settings, tmp_path: Path) -> None:
     printed = " ".join(_report(settings, tmp_path / "report").split())
-    assert "the first forecast with horizon 1 h is scored after 1 h of data" in printed
+    assert "scored after 1 h more of data" in printed
     assert (tmp_path / "report" / "scoreboard.csv").read_text().startswith("kind,period,asset,source,")
-    assert "is scored after 1 h of data" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "scored after 1 h more of data" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
 
 
 def _recording(path: Path, hours: int) -> Path:

@@ -56,6 +56,6 @@ def test_without_a_model_to_compare_there_is_no_sentence() -> None:
 
 def test_a_replay_that_is_too_short_says_why_it_has_no_scores() -> None:
     assert why_no_scores((14_400, 3600), 2100) == (
-        "No forecast could be scored: the first forecast with horizon 1 h is scored after 1 h of data, "
-        "and this replay covers 35 min."
+        "No forecast could be scored: the first forecast with horizon 1 h is made at the end of the first bar "
+        "and scored after 1 h more of data, and this replay covers 35 min."
     )
