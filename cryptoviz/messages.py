@@ -229,6 +229,8 @@ class Prediction(TypedDict):
     made_at: int
     price: float
     points: int
+    usual_move: NotRequired[float | None]
+    """Root mean square of the price's change over an hour, in percent, by which bounds are scaled; null at first."""
     origin: Origin
     forecasts: list[Forecast]
 
@@ -279,6 +281,8 @@ class Score(TypedDict):
     horizon_s: int
     model: str
     version: str
+    origin: Origin
+    """Of the forecast: backfill for one of a back-test over the history, which nobody filed in advance."""
     price: float
     """At made_at: what "the price stays the same" forecasts."""
     forecast: float
@@ -309,8 +313,6 @@ class Scores(TypedDict):
     """Close of the bar that ends at target_at, null where there is none."""
     void: Void
     """'' or why these forecasts cannot be judged."""
-    origin: Origin
-    """Of the forecasts: backfill for those of a back-test over the history, which nobody filed in advance."""
     scores: list[Score]
 
 

@@ -16,9 +16,9 @@ from processors import metrics
 from processors.engine import Engine, Output
 from processors.normalise import Normaliser, Position, check_header, check_place, dead_letter, first_problem
 from processors.outbox import Outbox
-from processors.recovery import LogReader, recover
+from processors.recovery import LogReader, learned_key, recover
 from processors.rules import Rules
-from processors.snapshot import dump
+from processors.snapshot import dump, dump_learned
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,10 @@ class Analysing:
     async def _settle(self, touched: dict[int, Engine]) -> None:
         await self._outbox.delivered()
         for partition, engine in touched.items():
+            if engine.learning_changed:
+                engine.learned, engine.learning_changed = engine.learned + 1, False
+                key = learned_key(self._key, engine.learned)
+                await self._outbox.send(STATE.name, partition, dump_learned(engine), key)
             await self._outbox.send(STATE.name, partition, dump(engine), self._key)
         await self._outbox.delivered()
 

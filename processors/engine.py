@@ -7,23 +7,29 @@ their ends, so that no result can see a later bar.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
-from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
+import numpy as np
+
+from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin, Void
 from cryptoviz.settings import HOUR_S
-from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SIGNALS, STATS
+from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
 from processors.bars import ClosedBar, Item, Series
-from processors.forecasts import make_forecasts
+from processors.forecasts import Forecasts, make_forecasts
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.indicators import INDICATORS as ALL_INDICATORS
 from processors.indicators.base import Indicator, Values
+from processors.learning import Learning, Said
 from processors.median import Latest, median_price
-from processors.models import MODELS
+from processors.models import MODELS, ONLINE_MODELS
 from processors.models.base import Model
+from processors.models.online import OnlineModel
 from processors.results import (
     Moment,
     bar_message,
@@ -33,10 +39,12 @@ from processors.results import (
     stats_messages,
 )
 from processors.rules import MS, STATS_WINDOWS_S, Rules
+from processors.score_messages import Target, scores_messages
 from processors.statistics import nested_stats
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
+BACK_TEST_MS = HOUR_S * MS
 Output = tuple[str, str, Any]
 """(topic, asset, message)"""
 KEPT_MS = max(STATS_WINDOWS_S) * MS
@@ -49,6 +57,7 @@ class Track:
 
     history: History
     indicators: IndicatorState
+    learning: Learning
     clock: int = NEVER
     closed_until: int = NEVER
     empty_bars: dict[str, int] = field(default_factory=dict)
@@ -61,13 +70,17 @@ class Engine:
 
     def __init__(
         self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS,
-        indicators: tuple[Indicator, ...] = ALL_INDICATORS,
+        indicators: tuple[Indicator, ...] = ALL_INDICATORS, online: tuple[type[OnlineModel], ...] = ONLINE_MODELS,
     ) -> None:  # fmt: skip
         self.rules = rules
         self.models = models
         self.indicators = indicators
+        self.online = online
         self.offset = -1
         self.raw_offset = -1
+        self.learned = 0
+        """The number of the record that holds what was learned; its owner counts on when it writes another."""
+        self.learning_changed = False
         self.tracks: dict[str, Track] = {}
         self.latest: dict[str, dict[str, Latest]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -100,8 +113,12 @@ class Engine:
         """The series of a source, begun when it is first heard of."""
         track = self.tracks.get(source)
         if track is None:
-            history = History(len(self._rows), self._intervals_kept, self.rules.interval_ms)
-            track = self.tracks[source] = Track(history, IndicatorState(self.indicators, len(self._rows)))
+            series, rules = len(self._rows), self.rules
+            online = tuple(model(rules.interval_s, rules.hours) for model in self.online)
+            track = self.tracks[source] = Track(
+                History(series, self._intervals_kept, rules.interval_ms), IndicatorState(self.indicators, series),
+                Learning(rules, self.models, online, series),
+            )  # fmt: skip
         return track
 
     @property
@@ -139,29 +156,66 @@ class Engine:
                 track.clock = clock
                 until = self.rules.closed_until(clock)
                 if until > track.closed_until:
-                    track.closed_until = until
-                    yield from self._close(name, track, origin, results_after)
+                    since, track.closed_until = track.closed_until, until
+                    yield from self._close(name, track, since, origin, results_after)
 
-    def _close(self, source: str, track: Track, origin: Origin, results_after: int) -> Iterator[Output]:
+    def _close(self, source: str, track: Track, since: int, origin: Origin, results_after: int) -> Iterator[Output]:
         ended: dict[int, list[tuple[str, ClosedBar]]] = {}
         for asset, series in track.series.items():
             for bar in series.close_until(track.closed_until, origin, self.rules):
                 ended.setdefault(bar.end, []).append((asset, bar))
-        for end in sorted(ended):
-            for asset, bar in ended[end]:
+        # What is forecast on the way may come due on the way: in a long step, as after a silence.
+        times = [*ended, *track.learning.targets(since, track.closed_until)]
+        heapify(times)
+        done = NEVER
+        while times:
+            end = heappop(times)
+            if end == done:
+                continue
+            done = end
+            for asset, bar in ended.get(end, ()):
                 yield BARS.name, asset, bar_message(asset, source, bar)
-            due = dict(sorted((asset, bar) for asset, bar in ended[end] if bar.length_ms == self.rules.interval_ms))
-            for asset, bar in due.items():
-                track.history.put(self._rows[asset], end, bar.close)
-                track.empty_bars[asset] = 0 if bar.quotes else track.empty_bars.get(asset, 0) + 1
+            bars = ((asset, bar) for asset, bar in ended.get(end, ()) if bar.length_ms == self.rules.interval_ms)
+            due = dict(sorted(bars))
+            self._keep(track, due, end)
+            yield from self._scores(source, track, due, end)
             if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
                 values = track.indicators.step([self._rows[asset] for asset in due], list(due.values()))
                 if end > results_after:
                     stale = tuple(self.rules.is_stale(track.empty_bars[asset]) for asset in due)
-                    yield from self._results(Moment(tuple(due), source, end, origin, stale), track.history, values)
+                    yield from self._results(Moment(tuple(due), source, end, origin, stale), track, values)
+                    for target in track.learning.targets_of(end) if end in track.learning.filed else ():
+                        if target <= track.closed_until:
+                            heappush(times, target)
 
-    def _results(self, moment: Moment, history: History, values: Values) -> Iterator[Output]:
-        end = moment.at
+    def _keep(self, track: Track, due: dict[str, ClosedBar], end: int) -> None:
+        for asset, bar in due.items():
+            track.history.put(self._rows[asset], end, bar.close)
+            track.empty_bars[asset] = 0 if bar.quotes else track.empty_bars.get(asset, 0) + 1
+
+    def _scores(self, source: str, track: Track, due: dict[str, ClosedBar], at: int) -> Iterator[Output]:
+        closes = np.full(len(self._rows), np.nan)
+        void: list[Void] = ["no_bar"] * len(self._rows)
+        for asset, bar in due.items():
+            row = self._rows[asset]
+            closes[row] = bar.close
+            void[row] = "stale_source" if self.rules.is_stale(track.empty_bars[asset]) else ""
+        yield from self._scored(
+            track, Target(self.assets, source, at, track.clock, closes, void), self.rules.forecast_ms
+        )
+
+    def _scored(self, track: Track, target: Target, spacing_ms: int) -> Iterator[Output]:
+        due = track.learning.due(target.at, target.actual)
+        if due is None:
+            return
+        self.learning_changed = True
+        track.learning.learn(due, target.actual, track.history, spacing_ms)
+        track.learning.forget(target.at)
+        for scores in scores_messages(target, due, track.learning.names, self.rules):
+            yield SCORES.name, scores["asset"], scores
+
+    def _results(self, moment: Moment, track: Track, values: Values) -> Iterator[Output]:
+        end, history = moment.at, track.history
         rows = [self._rows[asset] for asset in moment.assets]
         windows = nested_stats(history.until(end, KEPT_MS)[rows], self._windows)
         for stats in stats_messages(moment, windows, self.rules):
@@ -170,9 +224,37 @@ class Engine:
             yield INDICATORS.name, indicators["asset"], indicators
         if end % self.rules.forecast_ms:
             return
-        closes = history.until(end, self.rules.history_ms)[rows]
-        made = make_forecasts(closes, self.models, self.rules.hours, self.rules.params)
-        for prediction in prediction_messages(moment, made, self.models, self.rules):
+        if not track.learning.begun:
+            yield from self._back_test(moment, track)
+        made, said = self._forecast(track, rows, end)
+        self.learning_changed |= not track.learning.begun
+        track.learning.file(said, end, moment.origin)
+        names = list(zip(track.learning.names, track.learning.versions, strict=True))
+        for prediction in prediction_messages(moment, made, said, names, self.rules):
             yield PREDICTIONS.name, prediction["asset"], prediction
         for signal in signal_messages(moment, made, self.models, self.rules):
             yield SIGNALS.name, signal["asset"], signal
+
+    def _forecast(self, track: Track, rows: list[int], end: int) -> tuple[Forecasts, Said]:
+        closes = track.history.until(end, self.rules.history_ms)[rows]
+        made = make_forecasts(closes, self.models, self.rules.hours, self.rules.params)
+        return made, track.learning.say(made, rows, track.history, end)
+
+    def _back_test(self, moment: Moment, track: Track) -> Iterator[Output]:
+        """Forecast over the history as if it were live, every hour, so that nothing begins without any score.
+
+        Nobody filed these forecasts: their scores are of origin backfill, and those not due yet are dropped.
+        """
+        spacing_ms = -(-BACK_TEST_MS // self.rules.forecast_ms) * self.rules.forecast_ms
+        first = (moment.at - KEPT_MS) // spacing_ms * spacing_ms + spacing_ms
+        filed, track.learning.filed = track.learning.filed, {}
+        for at in range(first, moment.at, spacing_ms):
+            closes = track.history.until(at, self.rules.interval_ms)[:, -1]
+            void: list[Void] = ["no_bar" if math.isnan(close) else "" for close in closes.tolist()]
+            yield from self._scored(
+                track, Target(self.assets, moment.source, at, track.clock, closes, void), spacing_ms
+            )
+            rows = np.flatnonzero(~np.isnan(closes)).tolist()
+            if rows:
+                track.learning.file(self._forecast(track, rows, at)[1], at, "backfill")
+        track.learning.filed = filed

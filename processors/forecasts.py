@@ -19,8 +19,12 @@ class Forecasts:
 
     points: np.ndarray
     """[series] number of points."""
+    broken: Mask
+    """[series] whether there are bars before the points, so that a gap is what ended them."""
     price: Floats
     """[series] the current price."""
+    volatility: Floats
+    """[series] of the last 20 points, in percent, which lowers confidences."""
     forecast: Floats
     confidence: Floats
     """Percent."""
@@ -56,11 +60,14 @@ def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, par
     enough = np.stack([points >= model.needs(params) for model in models])[:, None, :]
     said = [np.broadcast_to(model.forecast(prices, mask, horizons, params), shape) for model in models]
     forecast = np.where(enough, np.stack(said), np.nan)
-    confidence = confidence_of(forecast, price, volatility_of(prices, mask))
+    volatility = volatility_of(prices, mask)
+    confidence = confidence_of(forecast, price, volatility)
     weights = np.array([model.weight for model in models])
     return Forecasts(
         points=points,
+        broken=(~np.isnan(closes)).sum(axis=-1) > points,
         price=price,
+        volatility=volatility,
         forecast=forecast,
         confidence=confidence,
         consensus=_weighted(forecast, weights),

@@ -27,11 +27,14 @@ class History:
             self._closes[row, slot - self._base] = close
 
     def until(self, end: int, span_ms: int) -> Floats:
-        """Closes with end in (end - span, end], oldest first: a view [series, span / interval]."""
+        """Closes with end in (end - span, end], oldest first, [series, span / interval]; NaN for what is not kept."""
         if self._base is None:
             raise LookupError("no bar was put yet")
         last = end // self._interval_ms - self._base + 1
-        return self._closes[:, last - span_ms // self._interval_ms : last]
+        first = last - span_ms // self._interval_ms
+        if first >= 0:
+            return self._closes[:, first:last]
+        return np.pad(self._closes[:, : max(0, last)], ((0, 0), (-first + min(0, last), 0)), constant_values=np.nan)
 
     def _forget_before(self, slot: int) -> None:
         kept = self._closes[:, slot - (self._base or 0) :]

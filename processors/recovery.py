@@ -1,4 +1,4 @@
-"""Reading back from Kafka what a worker needs: its state, the closed bars, and stretches of the log.
+"""Reading back from Kafka what a worker needs: its state, closed bars, forecasts under way, stretches of the log.
 
 Offsets are handed out by Faust, but the log decides: whatever part of it the state does not include yet is read from
 here, so that no message can be passed over.
@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz.errors import Retryable
-from cryptoviz.messages import Bar
-from cryptoviz.topics import BARS, STATE
+from cryptoviz.messages import Bar, Prediction
+from cryptoviz.topics import BARS, PREDICTIONS, STATE
 from processors.engine import Engine
 from processors.rules import Rules
-from processors.snapshot import load, needs_bars_after, restore_bar
+from processors.snapshot import (
+    load,
+    load_learned,
+    needs_bars_after,
+    needs_predictions_after,
+    restore_bar,
+    restore_prediction,
+)
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 POLL_S = 0.05
 BATCH = 5000
+_LEARNED = b"/learned/"
 _BAR: TypeAdapter[Bar] = TypeAdapter(Bar)
+_PREDICTION: TypeAdapter[Prediction] = TypeAdapter(Prediction)
 
 
 @dataclass(frozen=True)
@@ -86,38 +96,63 @@ def _until(consumer: Consumer, end: int) -> Iterator[Message]:
 def recover(reader: LogReader, partition: int, assets: Sequence[str], rules: Rules) -> Engine:
     """The engine of a partition as the furthest snapshot left it, or a new one where there is none.
 
-    A strange record in either topic is passed over and counted in the log: it must not keep a worker from starting.
+    A strange record in any topic is passed over and counted in the log: it must not keep a worker from starting.
     """
     engine = Engine(assets, rules)
-    for worker, snapshot in _snapshots(reader, partition).items():
-        # Workers write under their own names, so that one that has lost the partition cannot hide its successor's.
+    records = _newest(reader, partition)
+    # Workers write under their own names, so that one that has lost the partition cannot hide its successor's.
+    for worker in (key for key in records if not is_learned_key(key)):
         try:
-            found = load(snapshot, assets, rules)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning("partition %d: the state of %r is of no use (%s) and is left out", partition, worker, error)
+            found = load(records[worker], assets, rules)
+            if found.learned:
+                load_learned(found, records[learned_key(worker, found.learned)], assets)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            logger.warning("partition %d: the state of %r is of no use (%r) and is left out", partition, worker, error)
             continue
         engine = max(engine, found, key=lambda candidate: candidate.offset)
+    engine.learning_changed = True  # its record is another worker's, maybe: the first state written has one of its own
     if engine.offset >= 0:
-        _restore_bars(reader, partition, engine)
+        bars, predictions = partial(_put_bar, engine), partial(_put_prediction, engine)
+        _restore(reader, BARS.name, partition, needs_bars_after(engine), bars)
+        _restore(reader, PREDICTIONS.name, partition, needs_predictions_after(engine), predictions)
+        logger.info("partition %d: state up to offset %d", partition, engine.offset)
     return engine
 
 
-def _snapshots(reader: LogReader, partition: int) -> dict[bytes, bytes]:
+def learned_key(worker: bytes, number: int) -> bytes:
+    """Where a worker keeps what was learned: two places in turn, so that the record its state names is never gone."""
+    return worker + _LEARNED + str(number % 2).encode()
+
+
+def is_learned_key(key: bytes) -> bool:
+    """Whether a record of the state's topic holds what was learned."""
+    return key[:-1].endswith(_LEARNED)
+
+
+def _newest(reader: LogReader, partition: int) -> dict[bytes, bytes]:
     newest: dict[bytes, bytes] = {}
     for message in reader.read(STATE.name, partition, *reader.bounds(STATE.name, partition)):
         newest[message.key() or b""] = message.value() or b""
     return newest
 
 
-def _restore_bars(reader: LogReader, partition: int, engine: Engine) -> None:
-    # A bar is published after its end, so none that is needed was stamped before the first needed end.
-    start = reader.offset_at(BARS.name, partition, needs_bars_after(engine))
+def _put_bar(engine: Engine, value: bytes) -> None:
+    restore_bar(engine, _BAR.validate_json(value))
+
+
+def _put_prediction(engine: Engine, value: bytes) -> None:
+    restore_prediction(engine, _PREDICTION.validate_json(value))
+
+
+def _restore(reader: LogReader, topic: str, partition: int, since: int, put_back: Callable[[bytes], None]) -> None:
+    # Results are published after the time they are of, so none that is needed was stamped before the first needed one.
+    start = reader.offset_at(topic, partition, since)
     good, strange = 0, 0
-    for message in reader.read(BARS.name, partition, start, reader.bounds(BARS.name, partition)[1]):
+    for message in reader.read(topic, partition, start, reader.bounds(topic, partition)[1]):
         try:
-            restore_bar(engine, _BAR.validate_json(message.value() or b""))
+            put_back(message.value() or b"")
             good += 1
         except ValidationError:
             strange += 1
     told = f", {strange} unreadable ones left out" if strange else ""
-    logger.info("partition %d: state up to offset %d, %d bars%s", partition, engine.offset, good, told)
+    logger.info("partition %d: read %d messages of %s again%s", partition, good, topic, told)

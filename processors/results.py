@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from cryptoviz.messages import Bar, Indicators, Origin, Prediction, Signal, Stats, result_id
+import numpy as np
+
+from cryptoviz.messages import Bar, Bound, Forecast, Indicators, Origin, Prediction, Signal, Stats, result_id
 from processors.bars import ClosedBar
-from processors.forecasts import CONSENSUS, CONSENSUS_VERSION, Forecasts
+from processors.forecasts import Forecasts
 from processors.indicators.base import Values
+from processors.learning import Said
 from processors.models.base import Floats, Model
 from processors.rules import MS, STATS_WINDOWS_S, Rules
+from processors.scoring import LEVELS
 from processors.signals import decide, ma_trend
 from processors.statistics import WindowStats
 
@@ -86,29 +90,56 @@ def indicator_messages(moment: Moment, values: Values, rules: Rules) -> Iterator
         yield message
 
 
-def prediction_messages(moment: Moment, made: Forecasts, models: Sequence[Model], rules: Rules) -> Iterator[Prediction]:
-    """All models and the consensus for all horizons, one message per asset."""
-    names = [(model.name, model.version) for model in models] + [(CONSENSUS, CONSENSUS_VERSION)]
-    forecasts = [*made.forecast.tolist(), made.consensus.tolist()]
-    variations = [*_variation(made.forecast, made.price).tolist(), _variation(made.consensus, made.price).tolist()]
-    confidences = [*made.confidence.tolist(), made.consensus_confidence.tolist()]
-    prices, points = made.price.tolist(), made.points.tolist()
-    for row, asset in enumerate(moment.assets):
+def prediction_messages(
+    moment: Moment, made: Forecasts, said: Said, names: Sequence[tuple[str, str]], rules: Rules
+) -> Iterator[Prediction]:
+    """All models and consensuses for all horizons, one message per asset; `names` are (model, version)."""
+    known = [
+        (horizon_s, moment.at + horizon_s * MS, model, version)
+        for model, version in names
+        for horizon_s in rules.horizons_s
+    ]
+    figures = np.stack([said.forecast, _variation(said.forecast, made.price), said.confidence, said.share], axis=-1)
+    bounds = np.stack([said.lower, said.upper], axis=-1)  # [levels, models, horizons, rows, 2]
+    by_row = _by_row(figures), _by_row(np.moveaxis(bounds, 0, -2))
+    prices, points, moves = made.price.tolist(), made.points.tolist(), said.move.tolist()
+    for row, (asset, numbers, ranges) in enumerate(zip(moment.assets, *by_row, strict=True)):
         message: Any = moment.header(asset, rules.interval_s, "made_at")
         message["price"], message["points"] = prices[row], points[row]
-        message["forecasts"] = [
-            {
-                "horizon_s": horizon_s,
-                "target_at": moment.at + horizon_s * MS,
-                "model": name,
-                "version": version,
-                **_numbers(forecasts[m][h][row], variations[m][h][row], confidences[m][h][row]),
-                "bounds": [],
-            }
-            for m, (name, version) in enumerate(names)
-            for h, horizon_s in enumerate(rules.horizons_s)
-        ]
+        message["usual_move"] = None if math.isnan(moves[row]) else moves[row]
+        message["forecasts"] = list(map(_forecast, known, numbers, ranges))
         yield message
+
+
+def _by_row(array: Floats) -> Any:
+    """[models, horizons, rows, ...] as lists [rows][models x horizons][...]: single numbers of arrays are slow."""
+    return np.moveaxis(array, 2, 0).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
+
+
+def _forecast(known: tuple[int, int, str, str], numbers: list[float], ranges: list[list[float]]) -> Forecast:
+    horizon_s, target_at, model, version = known
+    forecast, variation, confidence, share = numbers
+    missing = math.isnan(forecast)
+    return {
+        "horizon_s": horizon_s,
+        "target_at": target_at,
+        "model": model,
+        "version": version,
+        "forecast": None if missing else forecast,
+        "variation": None if missing else variation,
+        "confidence": None if missing else confidence,
+        "reason": NOT_ENOUGH_POINTS if missing else "",
+        "bounds": _bounds(ranges),
+        "weight": None if math.isnan(share) else share,
+    }
+
+
+def _bounds(ranges: list[list[float]]) -> list[Bound]:
+    if math.isnan(ranges[0][0]):  # all levels begin together
+        return []
+    return [
+        {"level": level, "lower": lower, "upper": upper} for level, (lower, upper) in zip(LEVELS, ranges, strict=True)
+    ]
 
 
 def signal_messages(moment: Moment, made: Forecasts, models: Sequence[Model], rules: Rules) -> Iterator[Signal]:
@@ -116,13 +147,13 @@ def signal_messages(moment: Moment, made: Forecasts, models: Sequence[Model], ru
     names = [model.name for model in models]
     short, long = (made.forecast[names.index(name), 0].tolist() for name in ("ma_short", "ma_long"))
     variations, confidences = _variation(made.consensus, made.price).tolist(), made.mean_confidence.tolist()
-    prices = made.price.tolist()
+    prices, broken = made.price.tolist(), made.broken.tolist()
     for row, asset in enumerate(moment.assets):
         message: Any = moment.header(asset, rules.interval_s, "made_at")
         message["price"] = prices[row]
         message["signals"] = [
             {"horizon_s": horizon_s, "ma_trend": ma_trend(short[row], long[row])}
-            | _signal(variations[h][row], confidences[h][row], rules)
+            | _signal(variations[h][row], confidences[h][row], rules, broken[row], moment.stale[row])
             for h, horizon_s in enumerate(rules.horizons_s)
         ]
         yield message
@@ -133,14 +164,8 @@ def _variation(forecast: Floats, price: Floats) -> Floats:
     return change
 
 
-def _numbers(forecast: float, variation: float, confidence: float) -> dict[str, Any]:
-    if math.isnan(forecast):
-        return {"forecast": None, "variation": None, "confidence": None, "reason": NOT_ENOUGH_POINTS}
-    return {"forecast": forecast, "variation": variation, "confidence": confidence, "reason": ""}
-
-
-def _signal(variation: float, confidence: float, rules: Rules) -> dict[str, Any]:
-    signal, reason = decide(variation, confidence, rules.thresholds)
+def _signal(variation: float, confidence: float, rules: Rules, broken: bool, stale: bool) -> dict[str, Any]:
+    signal, reason = decide(variation, confidence, rules.thresholds, broken=broken, stale=stale)
     missing = math.isnan(variation)
     return {
         "signal": signal,

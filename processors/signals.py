@@ -16,10 +16,18 @@ class Thresholds:
     confidence_percent: float = 60.0
 
 
-def decide(variation: float, confidence: float, thresholds: Thresholds) -> tuple[SignalName, SignalReason]:
-    """The signal for a consensus' variation and the members' mean confidence, in percent; NaN means no consensus."""
+def decide(
+    variation: float, confidence: float, thresholds: Thresholds, *, broken: bool = False, stale: bool = False
+) -> tuple[SignalName, SignalReason]:
+    """The signal for a consensus' variation and the members' mean confidence, in percent; NaN means no consensus.
+
+    `broken`: a gap in its history is what leaves the series with the points it has; `stale`: its last quote is too old
+    to be called a price. What is said of an old price is no reason to act, however far it goes.
+    """
     if math.isnan(variation):
-        return "HOLD", "not_enough_points"
+        return "HOLD", "series_broken" if broken else "not_enough_points"
+    if stale:
+        return "HOLD", "stale_source"
     if abs(variation) <= thresholds.variation_percent:
         return "HOLD", "variation_within_threshold"
     if not confidence > thresholds.confidence_percent:

@@ -41,9 +41,9 @@ PREDICTION = ("asset", "source", "interval_s", "made_at", "price", "points", "or
 FORECAST = ("horizon_s", "target_at", "model", "version", "forecast", "variation", "confidence", "reason")
 SIGNAL = ("asset", "source", "interval_s", "made_at", "price", "origin")
 SIGNAL_AT = ("horizon_s", "signal", "variation", "confidence", "ma_trend", "reason")
-SCORES = ("asset", "source", "interval_s", "target_at", "actual", "void", "scored_at", "origin")
+SCORES = ("asset", "source", "interval_s", "target_at", "actual", "void", "scored_at")
 SCORE = (
-    "made_at", "horizon_s", "model", "version", "price", "forecast", "confidence", "error", "naive_error",
+    "made_at", "horizon_s", "model", "version", "origin", "price", "forecast", "confidence", "error", "naive_error",
     "relative_error", "hit",
 )  # fmt: skip
 LETTER = ("topic", "partition", "offset", "item", "source", "reason", "detail", "at", "encoding", "payload")

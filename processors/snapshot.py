@@ -1,4 +1,8 @@
-"""The state of a partition as bytes and back, without the closes, which the topic of bars already holds."""
+"""The state of a partition as bytes and back, without what topics already hold: closes, and forecasts under way.
+
+It comes in two records: a small one after every batch, and what was learned from scores, which is larger and changes
+only when forecasts come due. The small one names the other by its number.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,25 @@ from typing import Any
 
 import orjson
 
-from cryptoviz.messages import Bar
+from cryptoviz.messages import Bar, Prediction
 from processors.bars import OpenBar, Rollup, Series
 from processors.engine import KEPT_MS, Engine
+from processors.learning_state import dump_learning, restore_learning
 from processors.median import Latest
 from processors.rules import MS, Rules
 
 VERSION = 1
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def dump(engine: Engine) -> bytes:
-    """Everything a worker needs to go on, but the histories; dataclasses are written field by field."""
+    """Everything a worker needs to go on but the histories and what was learned; dataclasses go field by field."""
     state = {
         "version": VERSION,
         "interval_s": engine.rules.interval_s,
         "offset": engine.offset,
         "raw_offset": engine.raw_offset,
+        "learned": engine.learned,
         "latest": engine.latest,
         "tracks": {
             source: {
@@ -35,7 +42,13 @@ def dump(engine: Engine) -> bytes:
             for source, track in engine.tracks.items()
         },
     }
-    return orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(state, option=_OPTIONS)
+
+
+def dump_learned(engine: Engine) -> bytes:
+    """What was learned, under the number that the next `dump` names."""
+    tracks = {source: dump_learning(track.learning, engine.assets) for source, track in engine.tracks.items()}
+    return orjson.dumps({"number": engine.learned, "tracks": tracks}, option=_OPTIONS)
 
 
 def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
@@ -45,6 +58,7 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
         raise ValueError(f"state of version {state['version']} and bars of {state['interval_s']} s")
     engine = Engine(assets, rules)
     engine.offset, engine.raw_offset = state["offset"], state["raw_offset"]
+    engine.learned = state.get("learned", 0)
     for asset, latest in state["latest"].items():
         if engine.row(asset) is not None:
             engine.latest[asset] = {source: Latest(**quote) for source, quote in latest.items()}
@@ -58,6 +72,15 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
         if "indicators" in kept:  # state of a version without them: they start anew
             track.indicators.restore(kept["indicators"], assets)
     return engine
+
+
+def load_learned(engine: Engine, data: bytes, assets: Sequence[str]) -> None:
+    """Take over what `dump_learned` wrote; raises `ValueError` if it is not the record the state names."""
+    state = orjson.loads(data)
+    if state["number"] != engine.learned:
+        raise ValueError(f"what was learned has number {state['number']}, not {engine.learned}")
+    for source, kept in state["tracks"].items():
+        restore_learning(engine.track(source).learning, kept, assets)
 
 
 def needs_bars_after(engine: Engine) -> int:
@@ -74,6 +97,22 @@ def restore_bar(engine: Engine, bar: Bar) -> None:
     end = bar["start"] + bar["interval_s"] * MS
     if track.closed_until - KEPT_MS < end <= track.closed_until:
         track.history.put(row, end, bar["close"])
+
+
+def needs_predictions_after(engine: Engine) -> int:
+    """The time, in ms, after which predictions must be put back with `restore_prediction`."""
+    closed_until = min((track.closed_until for track in engine.tracks.values()), default=0)
+    return max(0, closed_until - max(engine.rules.horizons_s) * MS)
+
+
+def restore_prediction(engine: Engine, prediction: Prediction) -> None:
+    """File again what is still to be scored; predictions the state does not include yet are left to be made again."""
+    track = engine.tracks.get(prediction["source"])
+    row = engine.row(prediction["asset"])
+    if track is None or row is None or prediction["interval_s"] != engine.rules.interval_s:
+        return
+    if track.closed_until - max(engine.rules.horizons_s) * MS < prediction["made_at"] <= track.closed_until:
+        track.learning.put_back(prediction, row)
 
 
 def _series(kept: dict[str, Any]) -> Series:

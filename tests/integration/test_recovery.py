@@ -11,9 +11,9 @@ from unit.processors.streams import random_stream
 from cryptoviz.messages import encode
 from processors import recovery
 from processors.engine import Engine
-from processors.recovery import LogReader, recover
+from processors.recovery import LogReader, learned_key, recover
 from processors.rules import Rules
-from processors.snapshot import dump
+from processors.snapshot import dump, dump_learned
 
 ASSETS = ("BTC", "USDT")
 RULES = Rules()
@@ -25,12 +25,13 @@ def reader(kafka: str) -> LogReader:
 
 
 @pytest.fixture
-def topics(make_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """A topic of states and one of bars that nobody else writes to."""
-    state, bars = make_topic(), make_topic(message_timestamp_type="LogAppendTime")
-    monkeypatch.setattr(recovery, "STATE", _named(recovery.STATE, state))
-    monkeypatch.setattr(recovery, "BARS", _named(recovery.BARS, bars))
-    return state, bars
+def topics(make_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Topics of states, bars and predictions that nobody else writes to."""
+    names = {"STATE": make_topic()}
+    names |= {result: make_topic(message_timestamp_type="LogAppendTime") for result in ("BARS", "PREDICTIONS")}
+    for registered, name in names.items():
+        monkeypatch.setattr(recovery, registered, _named(getattr(recovery, registered), name))
+    return names
 
 
 def _named(topic: object, name: str) -> object:
@@ -38,30 +39,55 @@ def _named(topic: object, name: str) -> object:
 
 
 def test_a_worker_goes_on_from_the_furthest_state_among_older_ones_and_rubbish(
-    kafka: str, reader: LogReader, topics: tuple[str, str]
+    kafka: str, reader: LogReader, topics: dict[str, str]
 ) -> None:
-    state, bars = topics
+    state, results = topics["STATE"], {"bars": topics["BARS"], "predictions": topics["PREDICTIONS"]}
     producer = Producer({"bootstrap.servers": kafka})
-    stream, engine = random_stream(4, 150), Engine(ASSETS, RULES)
+    stream, engine = random_stream(4, 250), Engine(ASSETS, RULES)
+    cut = len(stream) // 2
     older = b""
-    for offset, message in enumerate(stream[:200]):
+    for offset, message in enumerate(stream[:cut]):
         for topic, asset, result in engine.apply(message, offset):
-            if topic == "bars":
-                producer.produce(bars, encode(result), asset.encode(), 0)
-        older = dump(engine) if offset == 100 else older
+            if topic in results:
+                producer.produce(results[topic], encode(result), asset.encode(), 0)
+        if offset == cut // 2:
+            older = dump(engine)
+            producer.produce(state, dump_learned(engine), learned_key(b"worker-1", 0), 0)
     for rubbish in (b"", b"\xff", b"[]", b"{}", b'{"id": 1}', None):
-        producer.produce(bars, rubbish, partition=0)
+        for topic in results.values():
+            producer.produce(topic, rubbish, partition=0)
         producer.produce(state, rubbish, b"rubbish" + (rubbish or b"-"), 0)
+        producer.produce(state, rubbish, learned_key(b"rubbish", 1), 0)
+    engine.learned = 3
+    producer.produce(state, dump_learned(engine), learned_key(b"worker-2", 3), 0)
     producer.produce(state, dump(engine), b"worker-2", 0)
+    # A worker that died between its two records: what it learned after that is not what its state names.
+    engine.learned = 4
+    producer.produce(state, dump_learned(engine), learned_key(b"worker-2", 4), 0)
     producer.produce(state, older, b"worker-1", 0)
     assert producer.flush(20) == 0
-    restored = recover(reader, 0, ASSETS, RULES)
-    assert restored.offset == 199
-    rest = list(enumerate(stream))[200:]
-    assert [o for n, m in rest for o in restored.apply(m, n)] == [o for n, m in rest for o in engine.apply(m, n)]
+    found = recover(reader, 0, ASSETS, RULES)
+    assert (found.offset, found.learned) == (cut - 1, 3)
+    rest = list(enumerate(stream))[cut:]
+    after = [o for n, m in rest for o in found.apply(m, n)]
+    assert after == [o for n, m in rest for o in engine.apply(m, n)]
+    assert any(topic == "scores" for topic, _, _ in after)
 
 
-def test_a_new_partition_starts_from_nothing(reader: LogReader, topics: tuple[str, str]) -> None:
+def test_a_state_whose_learning_is_gone_is_of_no_use(
+    kafka: str, reader: LogReader, topics: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    producer, engine = Producer({"bootstrap.servers": kafka}), Engine(ASSETS, RULES)
+    engine.offset, engine.learned = 7, 2
+    producer.produce(topics["STATE"], dump(engine), b"worker", 0)
+    engine.learned = 4
+    producer.produce(topics["STATE"], dump_learned(engine), learned_key(b"worker", 4), 0)
+    assert producer.flush(20) == 0
+    assert recover(reader, 0, ASSETS, RULES).offset == -1
+    assert "of no use" in caplog.text
+
+
+def test_a_new_partition_starts_from_nothing(reader: LogReader, topics: dict[str, str]) -> None:
     assert recover(reader, 0, ASSETS, RULES).offset == -1
 
 

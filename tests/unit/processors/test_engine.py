@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from independent import MODELS as DEFINED
 from independent import expected, points_before, same_price
 from independent_indicators import expected_indicators, same_value
+from restoring import restored
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
 
 from cryptoviz.messages import NormalizedQuotes
@@ -235,20 +236,17 @@ def test_results_do_not_depend_on_where_messages_are_cut(seed: int, sizes: list[
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000), st.floats(0, 1))
 def test_an_engine_restored_anywhere_goes_on_as_if_nothing_had_happened(seed: int, where: float) -> None:
-    stream = random_stream(seed, 200)
+    stream = random_stream(seed, 300)
     cut = int(where * len(stream))
     whole, engine = Engine(ASSETS, RULES), Engine(ASSETS, RULES)
     first = _run(stream[:cut], engine)
     _run(stream[:cut], whole)
-    restored = load(dump(engine), ASSETS, RULES)
-    assert needs_bars_after(restored) <= max((t.closed_until for t in engine.tracks.values()), default=0)
-    # Bars of the future, and doubles, are in the topic too: a worker that died had published them.
+    # Results of the future, and doubles, are in the topics too: a worker that died had published them.
     ahead = [out for offset, entry in enumerate(stream[cut : cut + 20]) for out in whole.apply(entry, cut + offset)]
-    for topic, _, bar in [*first, *first[-5:], *ahead]:
-        if topic == "bars":
-            restore_bar(restored, bar)
+    found = restored(engine, [*first, *first[-5:], *ahead], ASSETS, RULES)
+    assert needs_bars_after(found) <= max((t.closed_until for t in engine.tracks.values()), default=0)
     rest = list(enumerate(stream))[cut:]
-    assert [o for n, m in rest for o in restored.apply(m, n)] == [o for n, m in rest for o in engine.apply(m, n)]
+    assert [o for n, m in rest for o in found.apply(m, n)] == [o for n, m in rest for o in engine.apply(m, n)]
 
 
 def test_an_asset_that_is_no_longer_followed_leaves_the_state_and_the_others_go_on() -> None:
@@ -332,12 +330,12 @@ def test_state_from_before_there_were_indicators_loads_and_they_start_anew() -> 
     state = orjson.loads(dump(engine))
     for track in state["tracks"].values():
         del track["indicators"]
-    restored = load(orjson.dumps(state), ASSETS, RULES)
-    assert restored.offset == engine.offset
+    found = load(orjson.dumps(state), ASSETS, RULES)
+    assert found.offset == engine.offset
     for topic, _, bar in _run(stream):
         if topic == "bars":
-            restore_bar(restored, bar)
+            restore_bar(found, bar)
     after = heartbeat(stream[-1]["received_at"] + 2 * MINUTE, stream[-1]["source"], offset=10**6)
-    made = [m for topic, _, m in restored.apply(after, 10**6) if topic == "indicators"]
+    made = [m for topic, _, m in found.apply(after, 10**6) if topic == "indicators"]
     assert made
     assert {entry["bollinger_middle"] for entry in made} == {None}

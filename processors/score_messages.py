@@ -1,0 +1,107 @@
+"""Messages of scores: what has come due for many series at once, as dicts to encode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cryptoviz.messages import Score, ScoredInterval, Scores, Void, result_id
+from processors.learning import Due, Filed
+from processors.models.base import Floats
+from processors.rules import Rules
+from processors.scoring import LEVELS
+
+
+@dataclass(frozen=True)
+class Target:
+    """A time that forecasts were made for, and what the series of a source came to at it."""
+
+    assets: Sequence[str]
+    source: str
+    at: int
+    scored_at: int
+    """How far the series' clock was, in ms."""
+    closes: Floats
+    """[assets] the close of the bar that ends at the target, NaN without one."""
+    void: Sequence[Void]
+    """Per asset, why nothing can be judged, or ''."""
+
+    @property
+    def actual(self) -> Floats:
+        """[assets] what forecasts are judged by, NaN where they are void."""
+        return np.where([bool(reason) for reason in self.void], np.nan, self.closes)
+
+
+def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules) -> Iterator[Scores]:
+    """One message per asset that has a forecast due; `names` are those of the models, in the order of `due`."""
+    known = [
+        (filed, name, m, rules.horizons_s[horizon])
+        for horizon, filed in zip(due.horizons, due.filed, strict=True)
+        for m, name in enumerate(names)
+    ]
+    judged = due.judged
+    price, naive = (np.broadcast_to(array, due.forecast.shape) for array in (due.price, judged.naive_error))
+    figures = [price, due.forecast, due.confidence, judged.error, naive, judged.relative_error, judged.hit]
+    intervals = np.stack([judged.inside, judged.width, judged.winkler], axis=-1)  # [levels, models, horizons, rows, 3]
+    by_row = _by_row(np.stack(figures, axis=-1)), _by_row(np.moveaxis(intervals, 0, -2))
+    for row, (asset, numbers, ranges) in enumerate(zip(target.assets, *by_row, strict=True)):
+        void = target.void[row]
+        scores = [
+            _score(*entry, void=bool(void))
+            for entry in zip(known, numbers, ranges, strict=True)
+            if not math.isnan(entry[1][1])
+        ]
+        if scores:
+            yield {
+                "id": result_id(asset, target.source, rules.interval_s, target.at),
+                "asset": asset,
+                "source": target.source,
+                "interval_s": rules.interval_s,
+                "target_at": target.at,
+                "scored_at": target.scored_at,
+                "actual": _known(float(target.closes[row])),
+                "void": void,
+                "scores": scores,
+            }
+
+
+def _by_row(array: Floats) -> Any:
+    """[models, horizons, rows, ...] as lists [rows][horizons x models][...]: single numbers of arrays are slow."""
+    return np.moveaxis(array, (2, 1), (0, 1)).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
+
+
+def _score(known: tuple[Filed, str, int, int], numbers: list[float], ranges: list[list[float]], *, void: bool) -> Score:
+    filed, name, model, horizon_s = known
+    price, forecast, confidence, error, naive_error, relative_error, hit = numbers
+    return {
+        "made_at": filed.made_at,
+        "horizon_s": horizon_s,
+        "model": name,
+        "version": filed.versions[model],
+        "origin": filed.origin,
+        "price": price,
+        "forecast": forecast,
+        "confidence": confidence,
+        "error": None if void else error,
+        "naive_error": None if void else naive_error,
+        "relative_error": None if void else _known(relative_error),
+        "hit": None if void or math.isnan(hit) else hit == 1.0,
+        "intervals": [] if void else _intervals(ranges),
+    }
+
+
+def _intervals(ranges: list[list[float]]) -> list[ScoredInterval]:
+    if math.isnan(ranges[0][1]):  # all levels begin together
+        return []
+    return [
+        {"level": level, "inside": inside == 1.0, "width": width, "winkler": winkler}
+        for level, (inside, width, winkler) in zip(LEVELS, ranges, strict=True)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,24 @@
+"""An engine as a worker would find it again: its state through bytes, bars and forecasts through their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from cryptoviz.messages import encode
+from processors.engine import Engine, Output
+from processors.rules import Rules
+from processors.snapshot import dump, dump_learned, load, load_learned, restore_bar, restore_prediction
+
+
+def restored(engine: Engine, published: Iterable[Output], assets: Sequence[str], rules: Rules) -> Engine:
+    """What `engine` has become after being written down and read back; `published` is what the topics hold."""
+    found = load(dump(engine), assets, rules)
+    load_learned(found, dump_learned(engine), assets)
+    for topic, _, message in published:
+        if topic == "bars":
+            restore_bar(found, orjson.loads(encode(message)))
+        elif topic == "predictions":
+            restore_prediction(found, orjson.loads(encode(message)))
+    return found
