@@ -13,7 +13,7 @@ from cryptoviz.settings import HOUR_S
 from processors.models.base import Floats
 
 WINDOWS_H = {"15m": 0.25, "1h": 1.0, "4h": 4.0}
-LEARNING_RATE = 0.02
+LEARNING_RATE = 0.0005
 MOST = 5.0
 """Moves count for no more than so many usual ones, so that one jump does not undo what was learned."""
 
