@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     batch_seconds: int = Field(3600, ge=60, description="Time between two fits of the batch models")
     batch_sources: Names = Field(("all",), description="Sources whose series the batch models forecast")
     batch_history_hours: int = Field(72, ge=12, le=720, description="History the batch models are fitted to")
-    batch_fit_seconds: float = Field(60, gt=0, description="Time limit of one fit of one series")
+    batch_fit_seconds: float = Field(120, gt=0, description="Time limit of one fit of one series")
 
     # Processes
     workers: int = Field(1, ge=1, le=64, description="Faust workers the embedded stack starts")

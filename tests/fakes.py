@@ -131,3 +131,43 @@ class FakeClickHouse:
     def close(self) -> None:
         """Count the connections given up."""
         self.closed += 1
+
+
+@dataclass
+class FakeBars:
+    """Stands for a ClickHouse client that the batch models read from: one source's bars, and what waits for a score.
+
+    `bars` is, by asset, (close, quotes) by the bar's start in ms; `waiting` are rows as the scoring asks for them,
+    `errors` are rows (model, horizon_s, relative error). Raises those of `troubles` first, one per query.
+    """
+
+    bars: dict[str, dict[int, tuple[float, int]]] = field(default_factory=dict)
+    waiting: list[tuple[Any, ...]] = field(default_factory=list)
+    errors: list[tuple[str, int, float]] = field(default_factory=list)
+    troubles: list[Exception] = field(default_factory=list)
+
+    def query(self, query: str, parameters: dict[str, Any]) -> Answer:
+        """Answer the five questions that are asked."""
+        if self.troubles:
+            raise self.troubles.pop(0)
+        if "NOT IN" in query:
+            return Answer([row for row in self.waiting if row[4] <= parameters["now"]])
+        if "abs(error)" in query:
+            return Answer(self.errors)
+        if "GROUP BY asset" in query:
+            return Answer(self._newest(parameters))
+        if "maxIf" in query:
+            return Answer([(max(self.bars[parameters["asset"]]), max(map(max, self.bars.values())))])
+        rows = sorted((start, *bar) for start, bar in self.bars[parameters["asset"]].items())
+        until = parameters.get("until", parameters.get("made_at"))
+        rows = [row for row in rows if parameters["since"] <= row[0] < until]
+        return Answer(rows if "quotes" in query else [row[:2] for row in rows])
+
+    def _newest(self, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        found = []
+        for asset, bars in self.bars.items():
+            ends = [start + parameters["interval_ms"] for start in bars if start >= parameters["since"]]
+            ends = [end for end in ends if end % parameters["forecast_ms"] == 0]
+            if ends:
+                found.append((asset, parameters["sources"][0], max(ends)))
+        return found

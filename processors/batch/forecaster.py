@@ -59,7 +59,6 @@ class Forecaster:
         self._rules = Rules.of(settings)
         self._followed: list[Followed] = [(asset, source) for source in settings.batch_sources for asset in assets]
         self._client: Client | None = None
-        self._due: dict[Followed, float] = dict.fromkeys(self._followed, 0.0)
         self._filed: dict[Followed, int] = {}
         self._scored: set[tuple[Any, ...]] = set()
         self._trouble = ""
@@ -101,17 +100,24 @@ class Forecaster:
         }
 
     def _forecast(self, client: Client, stop: threading.Event) -> None:
-        due = [followed for followed in self._followed if self._due[followed] <= self._now_s()]
-        newest = newest_times(client, self._settings, self._now_ms()) if due else {}
+        newest = newest_times(client, self._settings, self._now_ms())
+        due = [followed for followed in self._followed if self._is_due(newest.get(followed), self._filed.get(followed))]
         with Fitter(self._settings.batch_fit_seconds, stop) as fitter:
             for followed in due:
-                made_at, began = newest.get(followed, 0), self._now_s()
-                if stop.is_set() or made_at <= self._filed.get(followed, 0):
-                    continue
-                series = read_series(client, self._settings, *followed, made_at)
+                if stop.is_set():
+                    return
+                series = read_series(client, self._settings, *followed, newest[followed])
                 self._file(client, series, [self._fit(fitter, model, series) for model in self._models])
-                self._filed[followed] = made_at
-                self._due[followed] = began + self._settings.batch_seconds
+                self._filed[followed] = series.made_at
+
+    def _is_due(self, newest: int | None, filed: int | None) -> bool:
+        """Whether the newest forecast time lies in a later period than the one filed last.
+
+        Periods are counted from 1970, so that forecasts are made on the hour, from where those of an hour ahead do not
+        overlap; the first one after a start is made at once.
+        """
+        every_ms = self._settings.batch_seconds * MS
+        return newest is not None and (filed is None or newest // every_ms > filed // every_ms)
 
     def _fit(self, fitter: Fitter, model: BatchModel, series: Series) -> Outcome:
         if len(points_for_fit(series.closes, series.interval_s)) < FEWEST_POINTS:

@@ -12,8 +12,8 @@ from cryptoviz.clickhouse import rows
 from cryptoviz.messages import Bound
 from cryptoviz.settings import Settings
 from processors.batch.series import Series
+from processors.scoring import LEVELS
 
-LEVELS = (0.5, 0.8, 0.95)
 FEWEST_SCORES = 20
 MOST_SCORES = 500  # the newest ones: markets change
 

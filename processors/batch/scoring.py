@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from cryptoviz.clickhouse import rows
 from cryptoviz.messages import Score, ScoredInterval, Scores, Void
 from cryptoviz.settings import DAY_S, HOUR_S, Settings
 from processors.batch.results import batch_id
+from processors.models.base import Floats
 from processors.rules import MS, Rules
+from processors.scoring import LEVELS, Judged, judge
 
 LOOK_BACK_DAYS = 30
 PATIENCE_MS = HOUR_S * MS
@@ -69,7 +73,7 @@ def unscored(client: Client, settings: Settings, models: Iterable[str], now_ms: 
         client, sql, settings, models=list(models), interval_s=settings.bar_seconds, now=now_ms,
         since=now_ms - LOOK_BACK_DAYS * DAY_S * MS,
     )  # fmt: skip
-    return [Filed(*row[:-1], [_bound(bound) for bound in row[-1]]) for row in found]
+    return [Filed(*(*row[:-1], [_bound(bound) for bound in row[-1]])) for row in found]
 
 
 def _bound(bound: Any) -> tuple[float, float, float]:
@@ -123,8 +127,7 @@ def score_messages(waiting: Iterable[Filed], known: Known, rules: Rules) -> Iter
             "scored_at": target_at + rules.grace_ms,  # when the bar closed, so that a score comes twice the same
             "actual": actual,
             "void": void,
-            "origin": "live",
-            "scores": [_score(one, None if void else actual) for one in filed],
+            "scores": list(_scores(filed, math.nan if void or actual is None else actual)),
         }
 
 
@@ -139,36 +142,43 @@ def judged(target_at: int, known: Known, rules: Rules) -> Void | None:
     return "stale_source" if rules.is_stale(empty) else ""
 
 
-def _score(filed: Filed, actual: float | None) -> Score:
-    error = None if actual is None else filed.forecast - actual
-    naive_error = None if actual is None else filed.price - actual
-    return {
-        "made_at": filed.made_at,
-        "horizon_s": filed.horizon_s,
-        "model": filed.model,
-        "version": filed.version,
-        "price": filed.price,
-        "forecast": filed.forecast,
-        "confidence": filed.confidence,
-        "error": error,
-        "naive_error": naive_error,
-        "relative_error": None if error is None or not naive_error else abs(error) / abs(naive_error),
-        "hit": None if actual is None else _hit(filed.forecast - filed.price, actual - filed.price),
-        "intervals": [] if actual is None else [_interval(bound, actual) for bound in filed.bounds],
-    }
+def _scores(filed: Sequence[Filed], actual: float) -> Iterator[Score]:
+    """Each forecast judged by the price that came, by nothing where that is NaN."""
+    price = np.array([[one.price for one in filed]])
+    did = judge(np.array([[[one.forecast for one in filed]]]), price, _bounds(filed), np.full(len(filed), actual))
+    for n, one in enumerate(filed):
+        hit = did.hit[0, 0, n]
+        yield {
+            "made_at": one.made_at,
+            "horizon_s": one.horizon_s,
+            "model": one.model,
+            "version": one.version,
+            "origin": "live",
+            "price": one.price,
+            "forecast": one.forecast,
+            "confidence": one.confidence,
+            "error": _known(did.error[0, 0, n]),
+            "naive_error": _known(did.naive_error[0, n]),
+            "relative_error": _known(did.relative_error[0, 0, n]),
+            "hit": None if np.isnan(hit) else bool(hit),
+            "intervals": list(_intervals(did, n)),
+        }
 
 
-def _hit(change: float, actual_change: float) -> bool | None:
-    return (change > 0) == (actual_change > 0) if change and actual_change else None
+def _bounds(filed: Sequence[Filed]) -> tuple[Floats, Floats]:
+    """Lower and upper bounds [levels, 1, 1, forecasts], NaN where a forecast has none of that level."""
+    said = [{level: (lower, upper) for level, lower, upper in one.bounds} for one in filed]
+    sides = np.array([[bounds.get(level, (math.nan, math.nan)) for bounds in said] for level in LEVELS])
+    return sides[:, None, None, :, 0], sides[:, None, None, :, 1]
 
 
-def _interval(bound: tuple[float, float, float], actual: float) -> ScoredInterval:
-    level, lower, upper = bound
-    outside = max(lower - actual, actual - upper, 0.0)
-    width = upper - lower
-    return {
-        "level": level,
-        "inside": lower <= actual <= upper,
-        "width": width,
-        "winkler": width + 2 / (1 - level) * outside,
-    }
+def _intervals(did: Judged, n: int) -> Iterator[ScoredInterval]:
+    for level, inside, width, winkler in zip(
+        LEVELS, did.inside[:, 0, 0, n], did.width[:, 0, 0, n], did.winkler[:, 0, 0, n], strict=True
+    ):
+        if not np.isnan(winkler):
+            yield {"level": level, "inside": bool(inside), "width": float(width), "winkler": float(winkler)}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
