@@ -23,6 +23,7 @@ COMMANDS = {
     "migrate": "bring the ClickHouse tables up to date",
     "status": "say how the running pipeline is doing",
     "predict": "say what the models make of an asset now, for parameters of your own",
+    "scoreboard": 'say how good each model has been, beside "the price stays the same"',
     "watch": "show prices, forecasts and signals as they arrive",
 }
 

@@ -1,4 +1,4 @@
-"""Reads from ClickHouse what a report of a replay is made of."""
+"""Reads from ClickHouse what a report of a replay, and the scoreboard, are made of."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ COLUMNS = "DESCRIBE TABLE {database}.scoreboard"
 SCOREBOARD = (
     "SELECT * FROM {database}.scoreboard WHERE kind = 'back_test' AND period = 'all' "
     "ORDER BY source, horizon_s, asset, model"
+)
+OF_A_PERIOD = (
+    "SELECT * FROM {database}.scoreboard WHERE period = {{period:String}} "
+    "ORDER BY kind, source, horizon_s, asset, model"
 )
 ERRORS = (
     "SELECT source, model, horizon_s, toStartOfInterval(target_at, toIntervalSecond({{step_s:UInt32}})) AS step, "
@@ -55,6 +59,15 @@ def read_figures(settings: Settings) -> Figures:
         step_s = step_of(_duration_s(rows))
         errors = Errors(step_s, _rows(client, settings, ERRORS, step_s=step_s))
         return Figures(columns, rows, errors, _rows(client, settings, CALIBRATION))
+    finally:
+        client.close()
+
+
+def read_scoreboard(settings: Settings, period: str) -> tuple[Row, ...]:
+    """The view `scoreboard` over one of its periods, of every kind; raises as `read_figures` does."""
+    client = connect(settings, timeout_s=600)
+    try:
+        return _rows(client, settings, OF_A_PERIOD, period=period)
     finally:
         client.close()
 
