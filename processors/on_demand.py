@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from processors.signals import Thresholds, decide, ma_trend
 from processors.statistics import nested_stats
 
 MS = 1000
-Bars = Sequence[tuple[int, float]]
-"""(start in ms, close), oldest first, each start once."""
+Bars = Sequence[tuple[int, float, int]]
+"""(start in ms, close, number of quotes), oldest first, each start once."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def ask(client: Client, settings: Settings, question: Question) -> dict[str, Any
     bars = stored_bars(client, settings, question, interval_s)
     if not bars:
         raise UserError(_why_nothing(client, settings, question, interval_s))
-    return answer(question, bars, interval_s)
+    return answer(question, bars, interval_s, settings.stale_seconds)
 
 
 def stored_interval_s(client: Client, settings: Settings) -> int:
@@ -57,18 +58,19 @@ def stored_interval_s(client: Client, settings: Settings) -> int:
 
 
 def stored_bars(client: Client, settings: Settings, question: Question, interval_s: int) -> Bars:
-    """The bars of the series that end within the history before its last one's end."""
+    """The bars of the series that end within the history, or the stale time if that is longer, before its last end."""
     table = f"{settings.clickhouse_database}.bars"
     series = "asset = {asset:String} AND source = {source:String} AND interval_s = {interval_s:UInt32}"
     sql = (
-        f"SELECT toUnixTimestamp64Milli(start), close FROM {table} FINAL WHERE {series} AND start > "
-        f"(SELECT max(start) FROM {table} WHERE {series}) - toIntervalHour({{history_h:UInt16}}) ORDER BY start"
+        f"SELECT toUnixTimestamp64Milli(start), close, quotes FROM {table} FINAL WHERE {series} AND start > "
+        f"(SELECT max(start) FROM {table} WHERE {series}) - toIntervalSecond({{back_s:UInt32}}) ORDER BY start"
     )
     found = rows(
         client, sql, settings,
-        asset=question.asset, source=question.source, interval_s=interval_s, history_h=question.history_h,
+        asset=question.asset, source=question.source, interval_s=interval_s,
+        back_s=max(question.history_h * HOUR_S, settings.stale_seconds),
     )  # fmt: skip
-    return [(start, close) for start, close in found]
+    return [(start, close, quotes) for start, close, quotes in found]
 
 
 def _why_nothing(client: Client, settings: Settings, question: Question, interval_s: int) -> str:
@@ -85,8 +87,12 @@ def _why_nothing(client: Client, settings: Settings, question: Question, interva
     )
 
 
-def answer(question: Question, bars: Bars, interval_s: int) -> dict[str, Any]:
-    """What the models say after the last of `bars` (at least one), for people and programs; times in ms, UTC."""
+def answer(question: Question, bars: Bars, interval_s: int, stale_s: int) -> dict[str, Any]:
+    """What the models say after the last of `bars` (at least one), for people and programs; times in ms, UTC.
+
+    A series that ends in `stale_s` seconds of bars without a quote has an old price, and no signal but HOLD.
+    """
+    question = replace(question, models=_members(question.models))
     params = ModelParams(interval_s, question.short, question.long, question.momentum)
     closes = _on_grid(question, bars, params)
     made = make_forecasts(closes, question.models, np.array([float(question.horizon_h)]), params)
@@ -108,8 +114,13 @@ def answer(question: Question, bars: Bars, interval_s: int) -> dict[str, Any]:
         "volatility": _volatility(closes),
         "points": int(made.points[0]),
         "forecasts": _forecasts(question.models, made),
-        "signal": _signal(question, made),
+        "signal": _signal(question, made, _empty_bars(bars) * interval_s >= stale_s),
     }
+
+
+def _members(models: tuple[Model, ...]) -> tuple[Model, ...]:
+    """The models chosen; where none of them is a member of the stream's consensus, they make one of equal weights."""
+    return models if any(model.weight > 0 for model in models) else tuple(replace(m, weight=1.0) for m in models)
 
 
 def _on_grid(question: Question, bars: Bars, params: ModelParams) -> Floats:
@@ -117,11 +128,16 @@ def _on_grid(question: Question, bars: Bars, params: ModelParams) -> Floats:
     slots = question.history_h * HOUR_S // params.interval_s
     last = bars[-1][0]
     closes = np.full((1, max(slots, *(model.needs(params) for model in question.models))), np.nan)
-    for start, close in bars:
+    for start, close, _ in bars:
         back = (last - start) // (params.interval_s * MS)
         if back < slots:
             closes[0, -1 - back] = close
     return closes
+
+
+def _empty_bars(bars: Bars) -> int:
+    """How many bars without a quote the series ends in."""
+    return sum(1 for _ in takewhile(lambda bar: not bar[2], reversed(bars)))
 
 
 def _volatility(closes: Floats) -> float:
@@ -148,10 +164,11 @@ def _forecasts(models: Sequence[Model], made: Forecasts) -> list[dict[str, Any]]
     ]
 
 
-def _signal(question: Question, made: Forecasts) -> dict[str, Any]:
+def _signal(question: Question, made: Forecasts, stale: bool) -> dict[str, Any]:
     price, consensus = float(made.price[0]), float(made.consensus[0, 0])
     variation, confidence = (consensus - price) / price * 100, float(made.mean_confidence[0, 0])
-    signal, reason = decide(variation, confidence, question.thresholds)
+    broken = bool(made.broken[0])
+    signal, reason = decide(variation, confidence, question.thresholds, broken=broken, stale=stale)
     said = dict(zip((model.name for model in question.models), made.forecast[:, 0, 0].tolist(), strict=True))
     return {
         "signal": signal,

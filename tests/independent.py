@@ -27,6 +27,8 @@ class Expected:
     signal: str
     ma_trend: str | None
     mean_confidence: float | None
+    reason: str = ""
+    """The rule that decided the signal."""
 
 
 def points_before(closes: Mapping[int, float], made_at: int, interval_ms: int, history_ms: int) -> list[float]:
@@ -39,39 +41,59 @@ def points_before(closes: Mapping[int, float], made_at: int, interval_ms: int, h
     return points[::-1]
 
 
+def is_broken(closes: Mapping[int, float], made_at: int, interval_ms: int, history_ms: int) -> bool:
+    """Whether the history has bars before those that `points_before` finds."""
+    first = made_at - (len(points_before(closes, made_at, interval_ms, history_ms)) - 1) * interval_ms
+    return any(end in closes for end in range(first - interval_ms, made_at - history_ms, -interval_ms))
+
+
+def is_stale(quotes: Mapping[int, int], made_at: int, interval_ms: int, stale_ms: int) -> bool:
+    """Whether the bars of the last `stale_ms` before `made_at` are there and none has a quote; counts by bar end."""
+    return all(quotes.get(made_at - back_ms) == 0 for back_ms in range(0, stale_ms, interval_ms))
+
+
 def expected(points: Sequence[float], interval_ms: int, horizon_h: float) -> Expected:
     """Forecasts, confidences and signal for `points`, with the default parameters."""
     return expected_at(points, interval_ms, [horizon_h])[0]
 
 
-def expected_at(points: Sequence[float], interval_ms: int, horizons_h: Sequence[float]) -> list[Expected]:
-    """The same for several horizons."""
+def expected_at(
+    points: Sequence[float], interval_ms: int, horizons_h: Sequence[float], broken: bool = False, stale: bool = False
+) -> list[Expected]:
+    """The same for several horizons, of a series that a gap cut short, or that has had no quote for long."""
     p = np.array(points, dtype=float)
     line = _line(p, interval_ms / HOUR_MS)
-    return [_expected(p, line, horizon_h) for horizon_h in horizons_h]
+    return [_expected(p, line, horizon_h, broken, stale) for horizon_h in horizons_h]
 
 
-def _expected(p: np.ndarray, line: tuple[float, float], horizon_h: float) -> Expected:
+def _expected(p: np.ndarray, line: tuple[float, float], horizon_h: float, broken: bool, stale: bool) -> Expected:
     forecast = _forecasts(p, line, horizon_h)
     confidence = {model: _confidence(p, value) for model, value in forecast.items()}
     members = list(forecast)
     if not members:
-        return Expected({}, {}, "HOLD", None, None)
+        return Expected({}, {}, "HOLD", None, None, "series_broken" if broken else "not_enough_points")
     total = sum(WEIGHTS[model] for model in members)
     consensus = sum(WEIGHTS[model] * forecast[model] for model in members) / total
     consensus_confidence = sum(WEIGHTS[model] * confidence[model] for model in members) / total
     mean_confidence = sum(confidence[model] for model in members) / len(members)
     variation = (consensus - p[-1]) / p[-1] * 100
-    signal = "HOLD"
-    if mean_confidence > 60 and abs(variation) > 2:
-        signal = "BUY" if variation > 0 else "SELL"
+    reason = "stale_source" if stale else _rule(variation, mean_confidence)
     return Expected(
         forecast | {"consensus": consensus},
         confidence | {"consensus": consensus_confidence},
-        signal,
+        {"variation_above_threshold": "BUY", "variation_below_threshold": "SELL"}.get(reason, "HOLD"),
         _ma_trend(forecast),
         mean_confidence,
+        reason,
     )
+
+
+def _rule(variation: float, mean_confidence: float) -> str:
+    if -2 <= variation <= 2:
+        return "variation_within_threshold"
+    if mean_confidence <= 60:
+        return "confidence_too_low"
+    return "variation_above_threshold" if variation > 2 else "variation_below_threshold"
 
 
 def _line(p: np.ndarray, step_h: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from independent import expected_stats, points_before
+from independent import Expected, expected_at, expected_stats, is_broken, is_stale, points_before
 
 ALL = "all"
 HOUR_MS = 3_600_000
@@ -109,6 +109,7 @@ class Judge:
         self.sources = sorted({message["source"] for message in log})
         self.assets = sorted({q["asset"] for message in log for q in message["quotes"]})
         self.closes: dict[tuple[str, str], dict[int, float]] = {}
+        self.quotes: dict[tuple[str, str], dict[int, int]] = {}
         self.clocks = {source: self._clock(source) for source in [*self.sources, ALL]}
 
     def _clock(self, source: str) -> list[int]:
@@ -240,6 +241,7 @@ class Judge:
             key = f"{asset}/{source}/{bar.length // 1000}/{bar.start}"
             out["bars", key] = self.steps[bar.closed].entry, _fields(bar)
         closes = self.closes[asset, source] = {bar.end: bar.close for bar in bars}
+        self.quotes[asset, source] = {bar.end: bar.quotes for bar in bars}
         for bar in filter(self.has_results, bars):
             key = f"{asset}/{source}/{interval // 1000}/{bar.end}"
             entry = self.steps[bar.closed].entry
@@ -248,6 +250,15 @@ class Judge:
                 seen = points_before(closes, bar.end, interval, self.rules.history)
                 out["predictions", key] = entry, {"made_at": bar.end, "price": bar.close, "points": len(seen)}
                 out["signals", key] = entry, {"made_at": bar.end, "price": bar.close}
+
+    def signals(self, asset: str, source: str, at: int, horizons_h: Sequence[float]) -> list[Expected]:
+        """Signals and what they come from, per horizon, once `expected` has been asked for."""
+        closes, quotes = self.closes[asset, source], self.quotes[asset, source]
+        interval, history = self.rules.interval, self.rules.history
+        points = points_before(closes, at, interval, history)
+        broken = is_broken(closes, at, interval, history)
+        stale = is_stale(quotes, at, interval, self.rules.stale)
+        return expected_at(points, interval, horizons_h, broken, stale)
 
     def stats(self, asset: str, source: str, at: int) -> dict[int, dict[str, float]]:
         """Statistics by window in seconds, once `expected` has been asked for."""

@@ -20,6 +20,8 @@ from independent import (
     expected_at,
     expected_stats,
     further_at,
+    is_broken,
+    is_stale,
     points_before,
     same_percent,
     same_price,
@@ -33,6 +35,7 @@ from processors.models import MODELS as REGISTERED
 
 INTERVAL_MS = 300_000
 DAY_MS = 86_400_000
+STALE_MS = 600_000
 WEEK_MS = 7 * DAY_MS
 HORIZONS_S = (3600, 14_400, 86_400)
 WINDOWS_S = (3600, 21_600, 86_400, 259_200)
@@ -117,8 +120,17 @@ def _closes(client: Any) -> dict[tuple[str, str], dict[int, float]]:
     return found
 
 
+def _counts(client: Any) -> dict[tuple[str, str], dict[int, int]]:
+    """Numbers of quotes by bar end, per series."""
+    found: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    query = "SELECT asset, source, toUnixTimestamp64Milli(start) AS ts, quotes FROM bars WHERE interval_s = 300"
+    for row in rows(client, query):
+        found[row["asset"], row["source"]][row["ts"] + INTERVAL_MS] = row["quotes"]
+    return found
+
+
 def _check_predictions(client: Any) -> int:
-    checked = 0
+    checked, counts = 0, _counts(client)
     for (asset, source), closes in _closes(client).items():
         where = f"WHERE asset = '{asset}' AND source = '{source}'"
         made: dict[int, dict[tuple[int, str], dict[str, Any]]] = defaultdict(dict)
@@ -133,13 +145,16 @@ def _check_predictions(client: Any) -> int:
         for end, forecasts in made.items():
             points = points_before(closes, end, INTERVAL_MS, DAY_MS)
             horizons_h = [horizon / 3600 for horizon in HORIZONS_S]
+            broken = is_broken(closes, end, INTERVAL_MS, DAY_MS)
+            stale = is_stale(counts[asset, source], end, INTERVAL_MS, STALE_MS)
             judged = zip(
-                HORIZONS_S, expected_at(points, INTERVAL_MS, horizons_h), further_at(points, INTERVAL_MS, horizons_h),
-                strict=True,
+                HORIZONS_S, expected_at(points, INTERVAL_MS, horizons_h, broken, stale),
+                further_at(points, INTERVAL_MS, horizons_h), strict=True,
             )  # fmt: skip
             for horizon_s, wanted, further in judged:
                 signal = signals[end, horizon_s]
-                assert (signal["signal"], signal["ma_trend"]) == (wanted.signal, wanted.ma_trend), (asset, source, end)
+                said = (signal["signal"], signal["reason"], signal["ma_trend"])
+                assert said == (wanted.signal, wanted.reason, wanted.ma_trend), (asset, source, end)
                 assert same_percent(signal["confidence"], wanted.mean_confidence)
                 for name in (*MODELS, "consensus"):
                     _check_forecast(forecasts.pop((horizon_s, name)), points, wanted, name)

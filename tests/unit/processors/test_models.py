@@ -130,6 +130,34 @@ def test_signal_follows_the_thresholds(variation: float, confidence: float, sign
     assert decide(variation, confidence, Thresholds()) == (signal, reason)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("variation", [-9.0, 0.0, 9.0])
+def test_an_old_price_is_no_reason_to_act_however_far_its_forecast_goes(variation: float, broken: bool) -> None:
+    assert decide(variation, 99.0, Thresholds(), broken=broken, stale=True) == ("HOLD", "stale_source")
+
+
+@pytest.mark.parametrize(("broken", "reason"), [(True, "series_broken"), (False, "not_enough_points")])
+@pytest.mark.parametrize("stale", [False, True])
+def test_without_a_consensus_the_reason_is_where_the_points_are(broken: bool, stale: bool, reason: str) -> None:
+    assert decide(math.nan, math.nan, Thresholds(), broken=broken, stale=stale) == ("HOLD", reason)
+
+
+def test_a_gap_breaks_enough_points_as_little_as_enough_time() -> None:
+    assert decide(9.0, 99.0, Thresholds(), broken=True) == ("BUY", "variation_above_threshold")
+
+
+@pytest.mark.parametrize("slots", [6, 60, SLOTS])
+def test_a_series_is_broken_where_bars_come_before_its_points(slots: int) -> None:
+    closes = np.full((5, slots), 1.0)
+    closes[1, -3] = np.nan  # two points, and bars before
+    closes[2, :-2] = np.nan  # two points, and nothing before
+    closes[3, 0] = np.nan  # it begins with the second slot
+    closes[4, 1] = np.nan  # all but the first, which is apart
+    made = make_forecasts(closes, MODELS, HOURS, PARAMS)
+    assert made.broken.tolist() == [False, True, False, False, True]
+    assert made.points.tolist() == [slots, 2, 2, slots - 1, slots - 2]
+
+
 @pytest.mark.parametrize(
     ("short", "long", "trend"),
     [(2.0, 1.0, "bullish"), (1.0, 2.0, "bearish"), (1.0, 1.0, "neutral"), (1.0, math.nan, None), (math.nan, 1.0, None)],

@@ -16,6 +16,7 @@ from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
 from cryptoviz.messages import NormalizedQuotes
 from processors.engine import Engine
+from processors.models.base import ModelParams
 from processors.rules import Rules
 
 ASSETS = ("BTC", "USDT")
@@ -103,7 +104,18 @@ def _judge(log: list[NormalizedQuotes], rules: Rules, slow: SlowRules) -> int:
     for topic, key in sorted(wanted)[::7]:
         if topic == "stats":
             _same_stats(judge, said[topic, key][1])
+        if topic == "signals":
+            _same_signals(judge, said[topic, key][1])
     return len(wanted)
+
+
+def _same_signals(judge: Judge, message: Any) -> None:
+    horizons_h = [entry["horizon_s"] / 3600 for entry in message["signals"]]
+    wanted = judge.signals(message["asset"], message["source"], message["made_at"], horizons_h)
+    for entry, horizon in zip(message["signals"], wanted, strict=True):
+        assert (entry["signal"], entry["reason"]) == (horizon.signal, horizon.reason), message
+        assert same_percent(entry["confidence"], horizon.mean_confidence), message
+        assert (entry["variation"] is None) == (horizon.mean_confidence is None), message
 
 
 def _same_stats(judge: Judge, message: Any) -> None:
@@ -123,7 +135,10 @@ def test_the_engine_says_what_the_text_of_the_rules_asks_for(
     seed: int, length: int, interval_s: int, grace_ms: int, max_gap_ms: int
 ) -> None:
     forecast_ms = max(300_000, interval_s * 1000)
-    rules = replace(Rules(), interval_s=interval_s, grace_ms=grace_ms, forecast_ms=forecast_ms, max_gap_ms=max_gap_ms)
+    rules = replace(
+        Rules(), interval_s=interval_s, grace_ms=grace_ms, forecast_ms=forecast_ms, max_gap_ms=max_gap_ms,
+        params=ModelParams(interval_s),
+    )  # fmt: skip
     slow = SlowRules(interval_s * 1000, grace_ms, forecast_ms, max_gap=max_gap_ms)
     _judge(random_log(seed, length), rules, slow)
 
