@@ -90,7 +90,7 @@ def check_score(row: Sequence[Any], one: Forecast, wanted: Scored) -> None:
 
 
 def check_learned(client: Client, interval_ms: int, series: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    """Bounds, shares and the adaptive consensus of all forecasts of these series; returns how many had bounds, shares."""
+    """Bounds, shares and the adaptive consensus of all forecasts of these series; returns how many have what."""
     bars, bounded, shared = bars_of(client, interval_ms), 0, 0
     for asset, source in series:
         by_horizon: dict[int, dict[int, dict[str, Forecast]]] = defaultdict(lambda: defaultdict(dict))

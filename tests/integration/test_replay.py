@@ -28,6 +28,7 @@ from independent import (
 )
 from independent_indicators import expected_indicators, same_value
 from replays import Replayed, fingerprints, finish_replay, part_of, replay, rows, start_replay, tables_of
+from stored_scores import check_learned, check_scores
 from waiting import wait_until
 
 from cryptoviz.assets import AssetRegistry
@@ -41,6 +42,8 @@ HORIZONS_S = (3600, 14_400, 86_400)
 WINDOWS_S = (3600, 21_600, 86_400, 259_200)
 FILE = "candles/binance_5m_2024-06_usdt_pairs.parquet"
 TIMEOUT_S = 900
+LEARNED = [("BTC", "all"), ("DOGE", "binance"), ("SOL", "all")]
+"""Series whose bounds and shares are followed from their first score on."""
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(TIMEOUT_S)]
 
@@ -237,6 +240,16 @@ def test_every_indicator_agrees_with_a_recomputation_from_the_stored_bars(client
     assert _check_indicators(client) > 350_000
 
 
+def test_every_forecast_whose_time_came_has_one_score_and_every_score_agrees_with_a_recomputation(client: Any) -> None:
+    assert check_scores(client, INTERVAL_MS) > 900_000
+
+
+def test_bounds_and_shares_agree_with_a_recomputation_from_the_stored_forecasts_and_bars(client: Any) -> None:
+    bounded, shared = check_learned(client, INTERVAL_MS, LEARNED)
+    assert bounded > 150_000
+    assert shared > 150_000
+
+
 def test_killing_worker_and_sink_in_the_middle_ends_with_the_same_tables(
     week: Recorded, client: Any, tmp_path: Path
 ) -> None:
@@ -273,6 +286,8 @@ def test_a_whole_month(shared_data: Path, tmp_path: Path) -> None:
     with tables_of(month.home) as client:
         _check_candles_and_bars(month, client)
         assert _check_predictions(client) > 4_000_000
+        assert check_scores(client, INTERVAL_MS) > 4_000_000
+        assert min(check_learned(client, INTERVAL_MS, LEARNED)) > 700_000
         once = fingerprints(client)
     again: Replayed = replay(tmp_path / "again", month.file, "--speed", "max", bar_seconds="300")
     assert again.code == 0, again.output
