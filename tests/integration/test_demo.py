@@ -21,6 +21,7 @@ from waiting import wait_until
 
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.messages import Prediction, schema_of
+from processors.models import MODELS
 from producers.sources import SOURCES
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -106,3 +107,29 @@ def test_status_watch_and_predict_speak_of_the_running_stack(demo: Up, tmp_path:
     assert "BTC" in _say(demo, "watch", "--once")
     predicted = json.loads(_say(demo, "predict", "BTC", "--json"))
     assert "consensus" in json.dumps(predicted)
+
+
+def test_the_scoreboard_begins_with_a_back_test_over_the_history_and_says_so(demo: Up) -> None:
+    names = [model.name for model in MODELS] + ["online", "consensus", "consensus_adaptive"]
+    query = (
+        "SELECT model, count(), min(n) FROM crypto.scoreboard "
+        "WHERE kind = 'back_test' AND period = 'all' AND source = 'all' AND horizon_s = 3600 GROUP BY model"
+    )
+
+    def there() -> bool:
+        found = {name: (int(assets), int(n)) for name, assets, n in map(str.split, _curl(demo, query).splitlines())}
+        # Tether has no history at any source that gives one, or a day of it.
+        return found.keys() == set(names) and all(assets >= 11 and n >= 10 for assets, n in found.values())
+
+    wait_until(there, WITHIN_S, "a back-test of every model", every_s=1)
+    said = _say(demo, "scoreboard")
+    assert said.startswith("No forecast filed in advance has come due yet")
+    assert "Back-test: made over history, which nobody filed in advance, counted from" in said
+    bounded = "SELECT countIf(length(bounds) = 3) FROM crypto.predictions WHERE source = 'all' AND horizon_s = 3600"
+    assert int(_curl(demo, bounded)) > 0
+
+
+def test_no_forecast_of_the_history_is_filed_as_if_it_had_been_made_then(demo: Up) -> None:
+    late = "SELECT countIf(filed_at > made_at + INTERVAL 10 MINUTE), count() FROM crypto.predictions"
+    old, all_of_them = map(int, _curl(demo, late).split())
+    assert (old, all_of_them > 0) == (0, True)
