@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -16,13 +17,14 @@ from cryptoviz import topics
 from cryptoviz.errors import Retryable
 from cryptoviz.messages import Bound
 from cryptoviz.settings import Settings
-from processors.batch.base import FEWEST_POINTS, BatchModel, points_for_fit
+from processors.batch.base import FEWEST_POINTS, BatchModel, Fit, points_for_fit
 from processors.batch.fitting import FitFailed, Fitter, Stopped
 from processors.batch.intervals import bounds, read_errors
 from processors.batch.metrics import BatchMetrics
 from processors.batch.results import Outcome, in_time, prediction_message
 from processors.batch.scoring import known_bars, score_messages, unscored
 from processors.batch.series import MS, Series, newest_times, read_series
+from processors.models.base import Floats
 from processors.results import NOT_ENOUGH_POINTS
 from processors.rules import Rules
 
@@ -43,20 +45,33 @@ class Publish(Protocol):
     def __call__(self, messages: Sequence[Outgoing]) -> None: ...
 
 
+class Fits(Protocol):
+    """What runs fits, as `Fitter` does."""
+
+    def fit(self, fit: Fit, closes: Floats, interval_s: int, horizons_s: Sequence[int]) -> Floats:
+        """Forecasts [horizons]; raises `FitFailed` or `Stopped`."""
+        ...
+
+
+MakeFitter = Callable[[float, threading.Event], AbstractContextManager[Fits]]
+"""Given the longest time of a fit in seconds, and what says that we are to end."""
+
+
 class Forecaster:
     """`run` returns after `stop` is set; raises `UserError` when ClickHouse refuses for good.
 
-    `connect` makes a ClickHouse client, `now_ms` is the wall clock, `now_s` a clock that never steps back.
+    `connect` makes a ClickHouse client, `now_ms` is the wall clock, `now_s` a clock that never steps back, and `fitter`
+    makes what runs the fits of one round.
     """
 
     def __init__(
         self, settings: Settings, models: Sequence[BatchModel], assets: Iterable[str], *,
         connect: Callable[[], Client], publish: Publish, metrics: BatchMetrics, now_ms: Callable[[], int],
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time.monotonic, fitter: MakeFitter = Fitter,
     ) -> None:  # fmt: skip
         self._settings, self._models, self._metrics = settings, tuple(models), metrics
         self._connect, self._publish, self._now_ms, self._now_s = connect, publish, now_ms, now_s
-        self._rules = Rules.of(settings)
+        self._make_fitter, self._rules = fitter, Rules.of(settings)
         self._followed: list[Followed] = [(asset, source) for source in settings.batch_sources for asset in assets]
         self._client: Client | None = None
         self._filed: dict[Followed, int] = {}
@@ -102,7 +117,7 @@ class Forecaster:
     def _forecast(self, client: Client, stop: threading.Event) -> None:
         newest = newest_times(client, self._settings, self._now_ms())
         due = [followed for followed in self._followed if self._is_due(newest.get(followed), self._filed.get(followed))]
-        with Fitter(self._settings.batch_fit_seconds, stop) as fitter:
+        with self._make_fitter(self._settings.batch_fit_seconds, stop) as fitter:
             for followed in due:
                 if stop.is_set():
                     return
@@ -119,7 +134,7 @@ class Forecaster:
         every_ms = self._settings.batch_seconds * MS
         return newest is not None and (filed is None or newest // every_ms > filed // every_ms)
 
-    def _fit(self, fitter: Fitter, model: BatchModel, series: Series) -> Outcome:
+    def _fit(self, fitter: Fits, model: BatchModel, series: Series) -> Outcome:
         if len(points_for_fit(series.closes, series.interval_s)) < FEWEST_POINTS:
             self._metrics.fits.labels(model.name, NOT_ENOUGH_POINTS).inc()
             return Outcome(model, None, NOT_ENOUGH_POINTS)
