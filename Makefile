@@ -59,7 +59,7 @@ lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
 		--output-file requirements-forecast.txt $(UPGRADE)
 	rm .constraints.txt
 
-generate: $(READY)  ## write .env.example and the JSON Schemas in docs/ again from the code
+generate: $(READY)  ## write .env.example, the JSON Schemas and the dashboards again from the code
 	@$(BIN)/python -m cryptoviz.generate
 
 clean:  ## remove the environment and the embedded stack's data

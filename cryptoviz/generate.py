@@ -1,4 +1,4 @@
-"""Writes what is committed but generated: `.env.example` and the JSON Schemas; run it with `make generate`."""
+"""Writes what is committed but generated: `.env.example`, JSON Schemas, dashboards; run it with `make generate`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from cryptoviz.dashboards import DASHBOARDS
 from cryptoviz.messages import schema_of
 from cryptoviz.settings import Settings, SourceSettings
 from cryptoviz.topics import QUOTES_AND_RESULTS, RAW
@@ -43,6 +44,12 @@ def schemas() -> Iterator[tuple[str, str]]:
             yield f"{name}.schema.json", json.dumps(schema_of(message), indent=2, sort_keys=True) + "\n"
 
 
+def dashboards() -> Iterator[tuple[str, str]]:
+    """(file name, content) of each of Grafana's dashboards."""
+    for dashboard in DASHBOARDS:
+        yield dashboard.file, dashboard.text()
+
+
 def _entry(name: str, description: str, default: str) -> list[str]:
     return [f"# {description}", f"# {name}={default}", ""]
 
@@ -63,6 +70,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in schemas():
         (folder / name).write_text(content, encoding="utf-8")
+    for name, content in dashboards():
+        (ROOT / "grafana" / "dashboards" / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

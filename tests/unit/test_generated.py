@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptoviz.generate import env_example, schemas
+from cryptoviz.generate import dashboards, env_example, schemas
 from cryptoviz.settings import Settings
 from producers.sources import SOURCES
 
@@ -18,6 +18,11 @@ def test_env_example_lists_every_setting_with_its_default() -> None:
 def test_schemas_are_those_of_the_messages() -> None:
     committed = {path.name: path.read_text() for path in (ROOT / "docs" / "schemas").glob("*.json")}
     assert committed == dict(schemas()), "run `make generate`"
+
+
+def test_dashboards_are_those_described() -> None:
+    committed = {path.name: path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
+    assert committed == dict(dashboards()), "run `make generate`"
 
 
 def test_every_setting_says_what_it_is() -> None:

@@ -1,0 +1,77 @@
+"""What all dashboards share, each decided once: their uids, the data source, colours, units, thresholds, refresh.
+
+Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any kind of colour vision tell
+apart; a meaning is never told by colour alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+DATA_SOURCE: Json = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
+PLUGIN_VERSION = "4.20.0"
+SCHEMA_VERSION = 39
+TAG = "cryptoviz"
+REFRESH = "30s"
+REFRESHES = ("10s", "30s", "1m", "5m", "15m")
+
+# uids are in bookmarks and links: never change one.
+HOME = "cryptoviz-home"
+MULTI_SOURCE = "cryptoviz-multi-source"
+ASSET = "cryptoviz-asset"
+PREDICTIONS = "cryptoviz-predictions"
+SCOREBOARD = "cryptoviz-scoreboard"
+PIPELINE = "cryptoviz-pipeline"
+
+ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8E8E8E"
+PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE, GREY)
+UP, DOWN, NEUTRAL = GREEN, VERMILLION, GREY
+GOOD, WARNING, BAD = GREEN, ORANGE, VERMILLION
+
+SOURCES = {
+    "all": SKY,
+    "binance": ORANGE,
+    "coingecko": GREEN,
+    "coinmarketcap": PURPLE,
+    "coinbase": BLUE,
+    "kraken": VERMILLION,
+    "yahoo": YELLOW,
+}
+SIGNALS = {"BUY": UP, "SELL": DOWN, "HOLD": NEUTRAL}
+STREAMING = {"live": GOOD, "late": WARNING, "stopped": BAD}
+SOURCE_STATES = {
+    "available": GOOD,
+    "late": WARNING,
+    "rate_limited": WARNING,
+    "failing": BAD,
+    "blocked": BAD,
+    "off": NEUTRAL,
+}
+
+# Currency units of Grafana shorten 98,123 to 98.1 K: a plain number after the sign keeps the digits of 0.000009 too.
+PRICE = "prefix:$"
+AS_IT_IS = "string"  # a number with the digits the query gave it
+PERCENT = "percent"  # 5 is 5 %
+SHARE = "percentunit"  # 0.05 is 5 %
+COUNT = "short"
+SECONDS = "s"
+PER_MINUTE = "suffix: /min"
+
+
+def thresholds(base: str, *steps: tuple[float, str]) -> Json:
+    """Colours by value: `base` below the first step, then each step's colour from its value on."""
+    rest = [{"color": colour, "value": value} for value, colour in steps]
+    return {"mode": "absolute", "steps": [{"color": base, "value": None}, *rest]}
+
+
+def value_colours(colours: dict[str, str]) -> list[Json]:
+    """Value mappings that give texts their colours."""
+    options = {text: {"color": colour, "index": index} for index, (text, colour) in enumerate(colours.items())}
+    return [{"type": "value", "options": options}]
+
+
+SIGN = thresholds(DOWN, (0, NEUTRAL), (1e-9, UP))
+"""Below 0, 0, above 0."""
