@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 Value = str | Sequence[str]
 VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(?!__)(\w+)|\[\[(\w+)")
@@ -34,20 +35,19 @@ def expand(sql: str, period: Period, variables: Mapping[str, Value] | None = Non
     return _macros(_variables(sql, variables or {}), period, interval_s or period.interval_s())
 
 
-def singlequote(value: Value) -> str:
-    """Grafana's format of that name: every value in quotes, with quotes inside escaped by a backslash."""
-    values = [value] if isinstance(value, str) else value
-    return ",".join("'" + each.replace("'", "\\'") + "'" for each in values)
+def percentencode(value: Value) -> str:
+    """Grafana's format of that name; several values, or one of a choice of several, are put in braces."""
+    return quote(value if isinstance(value, str) else "{" + ",".join(value) + "}", safe="-_.~")
 
 
 def _variables(sql: str, variables: Mapping[str, Value]) -> str:
     def replaced(match: re.Match[str]) -> str:
         name, form = match[1], match[2]
-        if name is None or form != "singlequote":
-            raise ValueError(f"{match[0]}: write ${{name:singlequote}}, any other form is pasted as it is")
+        if form != "percentencode":
+            raise ValueError(f"{match[0]}: other forms than percentencode let a value end the text it stands in")
         if name not in variables:
             raise ValueError(f"{match[0]}: the dashboard has no such variable")
-        return singlequote(variables[name])
+        return percentencode(variables[name])
 
     return VARIABLE.sub(replaced, sql)
 

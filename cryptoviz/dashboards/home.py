@@ -7,7 +7,7 @@ from cryptoviz.dashboards.dashboard import Dashboard, Row
 from cryptoviz.dashboards.panel import chart, coloured, column, rows, stat, text, transform
 from cryptoviz.dashboards.query import line, table
 from cryptoviz.dashboards.style import thresholds, value_colours
-from cryptoviz.dashboards.variable import horizon
+from cryptoviz.dashboards.variable import horizon, number
 
 DISCLAIMER = f"""
 **Not financial advice.** Prices come from public sources and may be late or wrong. Forecasts and signals are the output
@@ -62,7 +62,7 @@ market = rows(
     "Market",
     table(
         "SELECT asset, price, change_1h, change_24h, signal, variation, confidence, age_s"
-        " FROM v_market(horizon_s = toUInt32OrZero(${horizon:singlequote})) ORDER BY asset",
+        f" FROM v_market(horizon_s = {number('horizon')}) ORDER BY asset",
         texts=("asset", "signal"), numbers=("price", "change_1h", "change_24h", "variation", "confidence", "age_s"),
     ),
     line(

@@ -22,6 +22,8 @@ class Query:
     texts: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     series: bool = False
+    may_be_empty: bool = False
+    """Whether a healthy market may have no such rows, such as events."""
 
     @property
     def columns(self) -> frozenset[str]:
