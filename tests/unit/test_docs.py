@@ -18,7 +18,7 @@ from processors.engine import Engine
 from processors.forecasts import make_forecasts
 from processors.indicators import INDICATORS
 from processors.indicators.base import Indicator
-from processors.models import MODELS
+from processors.models import MODELS, ONLINE_MODELS
 from processors.models.base import Model, ModelParams
 from processors.normalise import Position
 from processors.rules import Rules
@@ -61,7 +61,9 @@ def test_settings_named_in_the_documents_exist() -> None:
 def test_every_topic_and_model_is_described() -> None:
     for topic in TOPICS:
         assert f"`{topic.name.removesuffix('.dead')}`" in DOCS["docs/messages.md"] or topic.name.endswith(".dead")
-    assert [model.name for model in MODELS if f"`{model.name}`" not in DOCS["docs/models.md"]] == []
+    names = Engine(("BTC",), Rules()).track("all").learning.names
+    assert {"online", "consensus_adaptive"} < set(names)
+    assert [name for name in names if f"`{name}`" not in DOCS["docs/models.md"]] == []
 
 
 def test_the_model_of_the_guide_works_as_it_stands_there() -> None:
@@ -81,9 +83,31 @@ def test_the_model_of_the_guide_works_as_it_stands_there() -> None:
     assert np.array_equal(made.consensus, without.consensus, equal_nan=True)
 
 
+def test_the_model_of_the_readme_is_filed_bounded_and_scored_beside_the_others() -> None:
+    code = re.search(r"```python\n(.*?)```", DOCS["README.md"], re.DOTALL)
+    assert code is not None
+    module: dict[str, object] = {}
+    exec(compile(code.group(1), "README.md", "exec"), module)
+    halfway = module["HALFWAY"]
+    assert isinstance(halfway, Model)
+    engine = Engine(("BTC",), Rules(horizons_s=(3600,)), models=(*MODELS, halfway))
+    rng = np.random.default_rng(1)
+    prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, 300)))
+    stream = [message([quote(at=T0 + n * MINUTE, price=price)], offset=n) for n, price in enumerate(prices.tolist())]
+    out = [made for offset, entry in enumerate(stream) for made in engine.apply(entry, offset)]
+    filed = [
+        f for topic, _, made in out if topic == "predictions" for f in made["forecasts"] if f["model"] == "halfway"
+    ]
+    assert [len(entry["bounds"]) for entry in (filed[0], filed[-1])] == [0, 3]
+    assert 0 < filed[-1]["weight"] < 1
+    scores = [s for topic, _, made in out if topic == "scores" for s in made["scores"] if s["model"] == "halfway"]
+    assert len(scores) > 30
+
+
 def test_every_model_file_is_registered() -> None:
     files = {path.stem for path in (ROOT / "processors" / "models").glob("*.py")} - {"__init__", "base"}
-    assert files == {model.forecast.__module__.rsplit(".", 1)[-1] for model in MODELS}
+    learning = {model.__module__.rsplit(".", 1)[-1] for model in ONLINE_MODELS}
+    assert files == {model.forecast.__module__.rsplit(".", 1)[-1] for model in MODELS} | learning
 
 
 def _indicator_of_the_guide() -> Indicator:
