@@ -7,25 +7,19 @@ their ends, so that no result can see a later bar.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-import numpy as np
-
-from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin, Void
-from cryptoviz.settings import HOUR_S
+from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
 from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
 from processors.bars import ClosedBar, Item, Series
-from processors.forecasts import Forecasts, make_forecasts
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.indicators import INDICATORS as ALL_INDICATORS
 from processors.indicators.base import Indicator, Values
-from processors.learning import Learning, Said
+from processors.learning import Learning
 from processors.median import Latest, median_price
 from processors.models import MODELS, ONLINE_MODELS
 from processors.models.base import Model
@@ -38,31 +32,13 @@ from processors.results import (
     signal_messages,
     stats_messages,
 )
-from processors.rules import MS, STATS_WINDOWS_S, Rules
-from processors.score_messages import Target, scores_messages
+from processors.rules import STATS_WINDOWS_S, Rules
 from processors.statistics import nested_stats
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
-BACK_TEST_MS = HOUR_S * MS
 Output = tuple[str, str, Any]
 """(topic, asset, message)"""
-KEPT_MS = max(STATS_WINDOWS_S) * MS
-NEVER = -(72 * HOUR_S * MS)
-
-
-@dataclass(slots=True)
-class Track:
-    """All series of one source in this partition: they share a clock, so they close together."""
-
-    history: History
-    indicators: IndicatorState
-    learning: Learning
-    clock: int = NEVER
-    closed_until: int = NEVER
-    empty_bars: dict[str, int] = field(default_factory=dict)
-    """How many bars without a quote each asset has had since its last quote."""
-    series: dict[str, Series] = field(default_factory=dict)
 
 
 class Engine:
@@ -116,8 +92,8 @@ class Engine:
             series, rules = len(self._rows), self.rules
             online = tuple(model(rules.interval_s, rules.hours) for model in self.online)
             track = self.tracks[source] = Track(
-                History(series, self._intervals_kept, rules.interval_ms), IndicatorState(self.indicators, series),
-                Learning(rules, self.models, online, series),
+                source, self.assets, rules, History(series, self._intervals_kept, rules.interval_ms),
+                IndicatorState(self.indicators, series), Learning(rules, self.models, online, series),
             )  # fmt: skip
         return track
 
@@ -177,41 +153,20 @@ class Engine:
                 yield BARS.name, asset, bar_message(asset, source, bar)
             bars = ((asset, bar) for asset, bar in ended.get(end, ()) if bar.length_ms == self.rules.interval_ms)
             due = dict(sorted(bars))
-            self._keep(track, due, end)
-            yield from self._scores(source, track, due, end)
+            track.keep(due, end)
+            yield from self._scores(track, track.score(due, end))
             if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
-                values = track.indicators.step([self._rows[asset] for asset in due], list(due.values()))
+                values = track.indicators.step(track.rows(due), list(due.values()))
                 if end > results_after:
-                    stale = tuple(self.rules.is_stale(track.empty_bars[asset]) for asset in due)
+                    stale = tuple(track.is_stale(asset) for asset in due)
                     yield from self._results(Moment(tuple(due), source, end, origin, stale), track, values)
                     for target in track.learning.targets_of(end) if end in track.learning.filed else ():
                         if target <= track.closed_until:
                             heappush(times, target)
 
-    def _keep(self, track: Track, due: dict[str, ClosedBar], end: int) -> None:
-        for asset, bar in due.items():
-            track.history.put(self._rows[asset], end, bar.close)
-            track.empty_bars[asset] = 0 if bar.quotes else track.empty_bars.get(asset, 0) + 1
-
-    def _scores(self, source: str, track: Track, due: dict[str, ClosedBar], at: int) -> Iterator[Output]:
-        closes = np.full(len(self._rows), np.nan)
-        void: list[Void] = ["no_bar"] * len(self._rows)
-        for asset, bar in due.items():
-            row = self._rows[asset]
-            closes[row] = bar.close
-            void[row] = "stale_source" if self.rules.is_stale(track.empty_bars[asset]) else ""
-        yield from self._scored(
-            track, Target(self.assets, source, at, track.clock, closes, void), self.rules.forecast_ms
-        )
-
-    def _scored(self, track: Track, target: Target, spacing_ms: int) -> Iterator[Output]:
-        due = track.learning.due(target.at, target.actual)
-        if due is None:
-            return
-        self.learning_changed = True
-        track.learning.learn(due, target.actual, track.history, spacing_ms)
-        track.learning.forget(target.at)
-        for scores in scores_messages(target, due, track.learning.names, self.rules):
+    def _scores(self, track: Track, scored: Iterator[Scores]) -> Iterator[Output]:
+        for scores in scored:
+            self.learning_changed = True
             yield SCORES.name, scores["asset"], scores
 
     def _results(self, moment: Moment, track: Track, values: Values) -> Iterator[Output]:
@@ -225,36 +180,12 @@ class Engine:
         if end % self.rules.forecast_ms:
             return
         if not track.learning.begun:
-            yield from self._back_test(moment, track)
-        made, said = self._forecast(track, rows, end)
-        self.learning_changed |= not track.learning.begun
+            self.learning_changed = True  # even if nothing comes due: it must not begin again after a restart
+            yield from self._scores(track, track.back_test(end))
+        made, said = track.forecast(rows, end)
         track.learning.file(said, end, moment.origin)
         names = list(zip(track.learning.names, track.learning.versions, strict=True))
         for prediction in prediction_messages(moment, made, said, names, self.rules):
             yield PREDICTIONS.name, prediction["asset"], prediction
         for signal in signal_messages(moment, made, self.models, self.rules):
             yield SIGNALS.name, signal["asset"], signal
-
-    def _forecast(self, track: Track, rows: list[int], end: int) -> tuple[Forecasts, Said]:
-        closes = track.history.until(end, self.rules.history_ms)[rows]
-        made = make_forecasts(closes, self.models, self.rules.hours, self.rules.params)
-        return made, track.learning.say(made, rows, track.history, end)
-
-    def _back_test(self, moment: Moment, track: Track) -> Iterator[Output]:
-        """Forecast over the history as if it were live, every hour, so that nothing begins without any score.
-
-        Nobody filed these forecasts: their scores are of origin backfill, and those not due yet are dropped.
-        """
-        spacing_ms = -(-BACK_TEST_MS // self.rules.forecast_ms) * self.rules.forecast_ms
-        first = (moment.at - KEPT_MS) // spacing_ms * spacing_ms + spacing_ms
-        filed, track.learning.filed = track.learning.filed, {}
-        for at in range(first, moment.at, spacing_ms):
-            closes = track.history.until(at, self.rules.interval_ms)[:, -1]
-            void: list[Void] = ["no_bar" if math.isnan(close) else "" for close in closes.tolist()]
-            yield from self._scored(
-                track, Target(self.assets, moment.source, at, track.clock, closes, void), spacing_ms
-            )
-            rows = np.flatnonzero(~np.isnan(closes)).tolist()
-            if rows:
-                track.learning.file(self._forecast(track, rows, at)[1], at, "backfill")
-        track.learning.filed = filed

@@ -12,10 +12,15 @@ from processors.rules import Rules
 from processors.snapshot import dump, dump_learned, load, load_learned, restore_bar, restore_prediction
 
 
-def restored(engine: Engine, published: Iterable[Output], assets: Sequence[str], rules: Rules) -> Engine:
-    """What `engine` has become after being written down and read back; `published` is what the topics hold."""
+def restored(
+    engine: Engine, published: Iterable[Output], assets: Sequence[str], rules: Rules, learned: bytes | None = None
+) -> Engine:
+    """What `engine` has become after being written down and read back; `published` is what the topics hold.
+
+    `learned` is what it had learned, written earlier; by default it is written now.
+    """
     found = load(dump(engine), assets, rules)
-    load_learned(found, dump_learned(engine), assets)
+    load_learned(found, dump_learned(engine) if learned is None else learned, assets)
     for topic, _, message in published:
         if topic == "bars":
             restore_bar(found, orjson.loads(encode(message)))
