@@ -77,7 +77,11 @@ class Settings(BaseSettings):
     history_hours: int = Field(24, ge=1, le=72, description="History a forecast looks at")
     horizon_hours: Hours = Field((1, 4, 24), description="Horizons of the forecasts, in hours, comma separated")
     max_gap_seconds: int = Field(1800, ge=0, description="Longest silence bridged by filled bars")
-    stale_seconds: int = Field(600, ge=1, description="Age of a source's own stamp beyond which it leaves `all`")
+    stale_seconds: int = Field(
+        600,
+        ge=1,
+        description="Age of a source's own stamp beyond which it leaves `all`; silence that makes signals HOLD",
+    )
     short_window: int = Field(20, ge=5, le=30, description="Points of the short moving average")
     long_window: int = Field(50, ge=20, le=100, description="Points of the long moving average")
     momentum_window: int = Field(14, ge=5, le=30, description="Points momentum looks back")
