@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
+from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin, Scores
 from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
 from processors.bars import ClosedBar, Item, Series
 from processors.history import History
@@ -34,6 +34,7 @@ from processors.results import (
 )
 from processors.rules import STATS_WINDOWS_S, Rules
 from processors.statistics import nested_stats
+from processors.track import KEPT_MS, NEVER, Track
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
@@ -154,7 +155,7 @@ class Engine:
             bars = ((asset, bar) for asset, bar in ended.get(end, ()) if bar.length_ms == self.rules.interval_ms)
             due = dict(sorted(bars))
             track.keep(due, end)
-            yield from self._scores(track, track.score(due, end))
+            yield from self._scores(track.score(due, end))
             if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
                 values = track.indicators.step(track.rows(due), list(due.values()))
                 if end > results_after:
@@ -164,7 +165,7 @@ class Engine:
                         if target <= track.closed_until:
                             heappush(times, target)
 
-    def _scores(self, track: Track, scored: Iterator[Scores]) -> Iterator[Output]:
+    def _scores(self, scored: Iterator[Scores]) -> Iterator[Output]:
         for scores in scored:
             self.learning_changed = True
             yield SCORES.name, scores["asset"], scores
@@ -181,7 +182,7 @@ class Engine:
             return
         if not track.learning.begun:
             self.learning_changed = True  # even if nothing comes due: it must not begin again after a restart
-            yield from self._scores(track, track.back_test(end))
+            yield from self._scores(track.back_test(end))
         made, said = track.forecast(rows, end)
         track.learning.file(said, end, moment.origin)
         names = list(zip(track.learning.names, track.learning.versions, strict=True))

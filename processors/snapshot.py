@@ -13,10 +13,11 @@ import orjson
 
 from cryptoviz.messages import Bar, Prediction
 from processors.bars import OpenBar, Rollup, Series
-from processors.engine import KEPT_MS, Engine
+from processors.engine import Engine
 from processors.learning_state import dump_learning, restore_learning
 from processors.median import Latest
 from processors.rules import MS, Rules
+from processors.track import KEPT_MS
 
 VERSION = 1
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
