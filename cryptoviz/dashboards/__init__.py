@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from cryptoviz.dashboards.asset import ASSET
 from cryptoviz.dashboards.dashboard import Dashboard
 from cryptoviz.dashboards.home import HOME
+from cryptoviz.dashboards.multi_source import MULTI_SOURCE
 
-DASHBOARDS: tuple[Dashboard, ...] = (HOME,)
+DASHBOARDS: tuple[Dashboard, ...] = (HOME, MULTI_SOURCE, ASSET)

@@ -41,6 +41,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question of a dashboard, where it is asked, and the variable that has one value there, if it is repeated."""
+
+    where: str
+    query: Query
+    repeat: str = ""
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """One dashboard, known to bookmarks and links by its uid and to the folder by its file."""
 
@@ -63,15 +72,15 @@ class Dashboard:
         for row in self.rows:
             yield from row.panels
 
-    def queries(self) -> Iterator[tuple[str, Query]]:
-        """Everything it asks ClickHouse: (where, query)."""
+    def asked(self) -> Iterator[Asked]:
+        """Everything it asks ClickHouse."""
         for variable in self.variables:
             if variable.query:
-                yield f"variable {variable.name}", variable.query
+                yield Asked(f"variable {variable.name}", variable.query)
         for marks in self.marks:
-            yield f"marks {marks.name}", marks.query
+            yield Asked(f"marks {marks.name}", marks.query)
         for panel in self.panels():
-            yield from ((panel.title, query) for query in panel.queries)
+            yield from (Asked(panel.title, query, panel.repeat) for query in panel.queries)
 
     def panel_id(self, title: str) -> int:
         """The number of the panel of this title, for what links to it; raises `KeyError` if there is none."""

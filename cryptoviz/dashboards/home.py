@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Row
 from cryptoviz.dashboards.panel import chart, coloured, column, rows, stat, text, transform
-from cryptoviz.dashboards.query import line, table
+from cryptoviz.dashboards.query import digits, line, table
 from cryptoviz.dashboards.style import thresholds, value_colours
 from cryptoviz.dashboards.variable import horizon, number
 
@@ -61,7 +61,7 @@ disclaimer = text("Please note", DISCLAIMER, width=8, height=5)
 market = rows(
     "Market",
     table(
-        "SELECT asset, price, change_1h, change_24h, signal, variation, confidence, age_s"
+        f"SELECT asset, {digits('price')}, change_1h, change_24h, signal, variation, confidence, age_s"
         f" FROM v_market(horizon_s = {number('horizon')}) ORDER BY asset",
         texts=("asset", "signal"), numbers=("price", "change_1h", "change_24h", "variation", "confidence", "age_s"),
     ),
@@ -86,7 +86,7 @@ market = rows(
         column("asset", "Asset", width=90, links=[{
             "title": "Open ${__value.text}", "url": OPEN_ASSET,
         }]),
-        column("price", "Price", style.PRICE),
+        column("price", "Price, $", style.AS_IT_IS, **{"custom.align": "right"}),
         column("change_1h", "1 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
         column("change_24h", "24 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
         column("/^Trend/", "Period", cell="sparkline", width=180, color={"mode": "fixed", "fixedColor": style.SKY}),
@@ -117,6 +117,7 @@ sources = rows(
 rate = chart(
     "Quotes per minute by source",
     line(f"SELECT time, source, per_minute FROM {RATE} ORDER BY time", "per_minute", by=("source",)),
+    description="Quotes that came per minute, over the minutes that are complete; beyond 6 hours those in closed bars.",
     name="${__field.labels.source}", width=24, height=7,
     custom={"fillOpacity": 25, "stacking": {"mode": "normal", "group": "A"}, "spanNulls": False},
     defaults={"min": 0}, overrides=coloured(style.SOURCES),

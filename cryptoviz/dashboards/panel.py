@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from string import ascii_uppercase
 from typing import Any
 
-from cryptoviz.dashboards.query import Query
+from cryptoviz.dashboards.query import Query, table
 from cryptoviz.dashboards.style import DATA_SOURCE, NEUTRAL, Json, thresholds
 
 
@@ -130,6 +130,14 @@ def candles(title: str, *queries: Query, unit: str = "", up: str, down: str, **m
     return Panel("candlestick", title, queries, defaults=defaults | more.pop("defaults", {}), options=options, **more)
 
 
+def with_decimals(panel: Panel, asset_is: str) -> Panel:
+    """The panel with as many decimals as the price of its one asset needs; `asset_is` says in SQL which that is."""
+    asked = table(f"SELECT decimals FROM v_decimals WHERE asset {asset_is} LIMIT 1", numbers=("decimals",))
+    mapping = {"fieldName": "decimals", "handlerKey": "decimals", "reducerId": "lastNotNull"}
+    settle = transform("configFromData", configRefId=ascii_uppercase[len(panel.queries)], mappings=[mapping])
+    return replace(panel, queries=(*panel.queries, asked), transformations=(*panel.transformations, settle))
+
+
 def override(field: str, properties: Json) -> Json:
     """How one field is shown, by its name, or by a pattern written between slashes."""
     matcher = "byRegexp" if field.startswith("/") else "byName"
@@ -146,6 +154,12 @@ def column(field: str, title: str = "", unit: str = "", **properties: Any) -> Js
     named |= {"custom.width": properties.pop("width")} if "width" in properties else {}
     named |= {"custom.cellOptions": {"type": properties.pop("cell")}} if "cell" in properties else {}
     return override(field, named | properties)
+
+
+def drawn(title: str, colour: str, *, dashed: bool = False) -> Json:
+    """Properties of a line: what it is called and its colour."""
+    dashes = {"custom.lineStyle": {"fill": "dash", "dash": [4, 4]}} if dashed else {}
+    return {"displayName": title, "color": {"mode": "fixed", "fixedColor": colour}, **dashes}
 
 
 def coloured(colours: Mapping[str, str]) -> tuple[Json, ...]:

@@ -44,6 +44,13 @@ class Query:
         }
 
 
+def digits(*names: str) -> str:
+    """SQL for columns of a table that are prices: six significant digits of each, whatever its size."""
+    return ", ".join(
+        f"round({name}, 5 - toInt16(floor(log10(greatest(abs({name}), 1e-12))))) AS {name}" for name in names
+    )
+
+
 def line(sql: str, *numbers: str, by: tuple[str, ...] = (), time: str = "time") -> Query:
     """A time series: `numbers` over `time`, a line of each for every combination of the texts in `by`."""
     return Query(sql, (time,), by, numbers, series=True)

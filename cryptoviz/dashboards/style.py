@@ -40,6 +40,8 @@ SOURCES = {
     "kraken": VERMILLION,
     "yahoo": YELLOW,
 }
+ASSETS = dict(zip(("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "TRX", "ADA"), PALETTE, strict=True))
+"""The first assets of the registry; further ones get Grafana's own colours."""
 SIGNALS = {"BUY": UP, "SELL": DOWN, "HOLD": NEUTRAL}
 STREAMING = {"live": GOOD, "late": WARNING, "stopped": BAD}
 SOURCE_STATES = {

@@ -267,6 +267,15 @@ FROM
 )
 WHERE state NOT IN ('available', 'off');
 
+-- The newest signal of every series and horizon, of the last hour that has any.
+CREATE OR REPLACE VIEW {database}.v_signals_now AS
+WITH (SELECT max(made_at) FROM {database}.signals SETTINGS final = 0) AS newest
+SELECT asset, source, interval_s, horizon_s, made_at, signal, price, variation, confidence, ma_trend, reason
+FROM {database}.signals FINAL
+WHERE made_at > newest - toIntervalHour(1)
+ORDER BY made_at DESC
+LIMIT 1 BY asset, source, horizon_s;
+
 -- Every asset as it stands: the last price of `all`, how it changed, and what the signal for this horizon says. A price
 -- of an hour or a day ago may be older than that by the half hour that is bridged in bars, no more.
 CREATE OR REPLACE VIEW {database}.v_market AS
@@ -303,11 +312,8 @@ FROM
 LEFT JOIN
 (
     SELECT asset, signal, variation, confidence
-    FROM {database}.signals FINAL
-    WHERE source = 'all' AND horizon_s = {horizon_s:UInt32} AND interval_s = home_bar_s
-        AND made_at > newest - toIntervalHour(1)
-    ORDER BY made_at DESC
-    LIMIT 1 BY asset
+    FROM {database}.v_signals_now
+    WHERE source = 'all' AND horizon_s = {horizon_s:UInt32} AND made_at > newest - toIntervalHour(1)
 ) AS said
 USING asset;
 
@@ -353,8 +359,8 @@ FROM
     WHERE asset = {asset:String} AND source = {source:String} AND interval_s = read_s
         AND start >= {since:DateTime('UTC')} - toIntervalSecond(read_s * 200) AND start < {until:DateTime('UTC')}
     WINDOW
-        short AS (ORDER BY start ROWS BETWEEN {short:UInt16} - 1 PRECEDING AND CURRENT ROW),
-        long AS (ORDER BY start ROWS BETWEEN {long:UInt16} - 1 PRECEDING AND CURRENT ROW),
+        short AS (ORDER BY start ROWS BETWEEN greatest(1, {short:UInt16}) - 1 PRECEDING AND CURRENT ROW),
+        long AS (ORDER BY start ROWS BETWEEN greatest(1, {long:UInt16}) - 1 PRECEDING AND CURRENT ROW),
         band AS (ORDER BY start ROWS BETWEEN 19 PRECEDING AND CURRENT ROW)
 )
 WHERE start >= {since:DateTime('UTC')}
@@ -395,3 +401,14 @@ FROM
     WHERE made_at >= {since:DateTime('UTC')} - toIntervalDay(1) AND made_at <= {until:DateTime('UTC')}
 )
 WHERE signal != before AND made_at >= {since:DateTime('UTC')};
+
+-- How many decimals an asset's price needs to be told with five digits: 2 for 98,123, 10 for 0.0000091235.
+CREATE OR REPLACE VIEW {database}.v_decimals AS
+WITH
+    (SELECT bar_s FROM {database}.v_home) AS home_bar_s,
+    (SELECT max(start) FROM {database}.bars WHERE interval_s = home_bar_s SETTINGS final = 0) AS newest
+SELECT asset, toUInt8(greatest(2, least(12, 4 - floor(log10(greatest(argMax(close, start), 1e-12)))))) AS decimals
+FROM {database}.bars
+WHERE interval_s = home_bar_s AND start > newest - toIntervalHour(1)
+GROUP BY asset
+SETTINGS final = 0;

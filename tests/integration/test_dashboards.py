@@ -9,6 +9,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 from grafana_sql import Period, Value, expand
 from servers import ClickHouseServer
 from stored_market import fill
@@ -16,19 +17,21 @@ from stored_market import fill
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.dashboards import DASHBOARDS
-from cryptoviz.dashboards.dashboard import Dashboard
+from cryptoviz.dashboards.dashboard import Asked, Dashboard
 from cryptoviz.dashboards.query import Query
 from cryptoviz.dashboards.variable import ALL, Variable
 from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
-QUERIES = [
-    pytest.param(dashboard, query, id=f"{dashboard.uid}: {where} {number}")
+ASKED = [
+    pytest.param(dashboard, asked, id=f"{dashboard.uid}: {asked.where} {number}")
     for dashboard in DASHBOARDS
-    for number, (where, query) in enumerate(dashboard.queries())
+    for number, asked in enumerate(dashboard.asked())
 ]
 MARKET_MINUTES = 300
-PERIODS_S = {"an hour": 3600, "six hours": 6 * 3600, "a day": 86_400, "a week": 7 * 86_400}
+PERIODS_S = (3600, 6 * 3600, 86_400, 7 * 86_400)
+DEPENDING = [each for each in ASKED if "${" in each.values[1].query.sql]
+MOVING = "age_s"  # goes on while nothing comes
 ODD = ("it's", '"odd"', "\\", "\\' OR 1 = 1 --", "${asset}", "$__timeFilter(at)", "{a}", "); DROP TABLE quotes", "")
 KINDS = {"Date": "time", "String": "text", "Int": "number", "UInt": "number", "Float": "number", "Decimal": "number"}
 
@@ -46,9 +49,12 @@ class Served:
         """A period of that length that ends where the data does."""
         return Period(self.now_s - seconds, self.now_s)
 
-    def ask(self, query: Query, period: Period, variables: Mapping[str, Value]) -> Any:
-        """What the query answers."""
-        return self.reader.query(expand(query.sql, period, variables))
+    def ask(self, asked: Asked, period: Period, variables: Mapping[str, Value]) -> Any:
+        """What is answered; where a panel is repeated, for the first value."""
+        values = dict(variables)
+        if asked.repeat and not isinstance(values[asked.repeat], str):
+            values[asked.repeat] = values[asked.repeat][0]
+        return self.reader.query(expand(asked.query.sql, period, values))
 
     def options(self, variable: Variable) -> list[str]:
         """What there is to choose from."""
@@ -86,8 +92,10 @@ def settings_of(server: ClickHouseServer) -> Any:
 
 @pytest.fixture(scope="module")
 def empty(server: ClickHouseServer) -> Served:
-    """Before the first quote; tests with it come before those with `filled`."""
-    return Served(server, int(time.time()))
+    """Before the first quote; the tests that have it come before those that have `filled`."""
+    served = Served(server, int(time.time()))
+    assert served.reader.query("SELECT count() FROM quotes").result_rows == [(0,)]
+    return served
 
 
 @pytest.fixture(scope="module")
@@ -114,25 +122,60 @@ def declared(query: Query) -> dict[str, str]:
     return {name: kind for kind, names in named.items() for name in names}
 
 
-@pytest.mark.parametrize(("dashboard", "query"), QUERIES)
-def test_nothing_stored_is_no_error(empty: Served, dashboard: Dashboard, query: Query) -> None:
-    answer = empty.ask(query, empty.period(3600), empty.chosen(dashboard))
-    # An answer without rows may come without columns, too.
-    assert kinds(answer) in (declared(query), {})
+def check_series(query: Query, rows: list[dict[str, Any]]) -> None:
+    (name,) = query.times
+    at = [row[name] for row in rows]
+    assert None not in at
+    assert at == sorted(at)
+    points = [tuple(row[each] for each in (name, *query.texts)) for row in rows]
+    assert len(points) == len(set(points)), "of two points of a line at one time Grafana draws the last"
 
 
-@pytest.mark.parametrize("seconds", PERIODS_S.values(), ids=PERIODS_S)
-@pytest.mark.parametrize(("dashboard", "query"), QUERIES)
-def test_every_period_is_answered_as_declared(filled: Served, dashboard: Dashboard, query: Query, seconds: int) -> None:
-    answer = filled.ask(query, filled.period(seconds), filled.chosen(dashboard))
-    assert kinds(answer) in (declared(query), {})
-    assert answer.result_rows or query.may_be_empty
-    if query.series:
-        (name,) = query.times
-        at = [row[answer.column_names.index(name)] for row in answer.result_rows]
-        assert None not in at
-        assert at == sorted(at)
-        keys = [
-            tuple(row[answer.column_names.index(each)] for each in (name, *query.texts)) for row in answer.result_rows
-        ]
-        assert len(keys) == len(set(keys)), "of two points of a line at one time Grafana draws the last"
+@pytest.mark.parametrize(("dashboard", "asked"), ASKED)
+def test_nothing_stored_is_no_error(empty: Served, dashboard: Dashboard, asked: Asked) -> None:
+    answer = empty.ask(asked, empty.period(3600), empty.chosen(dashboard))
+    assert kinds(answer) in (declared(asked.query), {})  # an answer without rows may come without columns
+
+
+@pytest.mark.parametrize(("dashboard", "asked"), ASKED)
+def test_every_period_is_answered_as_declared(filled: Served, dashboard: Dashboard, asked: Asked) -> None:
+    query = asked.query
+    for seconds in PERIODS_S:
+        answer = filled.ask(asked, filled.period(seconds), filled.chosen(dashboard))
+        rows = list(answer.named_results())
+        assert rows or query.may_be_empty, f"nothing in {seconds} s"
+        assert kinds(answer) == declared(query) or not rows
+        if query.series:
+            check_series(query, rows)
+
+
+@pytest.mark.parametrize(("dashboard", "asked"), DEPENDING)
+def test_one_several_and_all_choices_are_answered(filled: Served, dashboard: Dashboard, asked: Asked) -> None:
+    at_first = filled.chosen(dashboard)
+    for variable in dashboard.variables:
+        options = filled.options(variable)
+        assert options
+        choices: list[Value] = [options, options[:1], options[-2:]] if variable.multi else [*options[:2], options[-1]]
+        for value in choices:
+            answer = filled.ask(asked, filled.period(3600), at_first | {variable.name: value})
+            assert kinds(answer) in (declared(asked.query), {})
+
+
+@pytest.mark.parametrize(("dashboard", "asked"), DEPENDING)
+def test_a_value_never_becomes_sql(filled: Served, dashboard: Dashboard, asked: Asked) -> None:
+    """Whatever a link puts into a variable: it is a value that nothing is stored under."""
+    at_first = filled.chosen(dashboard)
+
+    def rows(variable: Variable, value: str) -> list[dict[str, Any]]:
+        answer = filled.ask(asked, filled.period(3600), at_first | {variable.name: value})
+        return [{name: row[name] for name in row if name != MOVING} for row in answer.named_results()]
+
+    for variable in dashboard.variables:
+        unknown = rows(variable, "unknown")
+        for value in ODD:
+            assert rows(variable, value) == unknown, value
+
+
+def test_grafana_may_not_change_anything(filled: Served) -> None:
+    with pytest.raises(DatabaseError, match="Read-only"):
+        filled.reader.command("DROP TABLE quotes")
