@@ -34,7 +34,7 @@ from processors.results import (
 )
 from processors.rules import STATS_WINDOWS_S, Rules
 from processors.statistics import nested_stats
-from processors.track import KEPT_MS, NEVER, Track
+from processors.track import KEPT_MS, NEVER, Track, kept_ms
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
@@ -63,7 +63,7 @@ class Engine:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(what, source) since the process started: late quotes, results made."""
         self._rows = {asset: row for row, asset in enumerate(assets)}
-        self._intervals_kept = KEPT_MS // rules.interval_ms
+        self._intervals_kept = kept_ms(rules) // rules.interval_ms
         self._windows = [window_s // rules.interval_s for window_s in STATS_WINDOWS_S]
 
     def apply(self, message: NormalizedQuotes, offset: int) -> list[Output]:

@@ -17,7 +17,7 @@ from processors.engine import Engine
 from processors.learning_state import dump_learning, restore_learning
 from processors.median import Latest
 from processors.rules import MS, Rules
-from processors.track import KEPT_MS
+from processors.track import kept_ms
 
 VERSION = 1
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
@@ -86,7 +86,7 @@ def load_learned(engine: Engine, data: bytes, assets: Sequence[str]) -> None:
 
 def needs_bars_after(engine: Engine) -> int:
     """The end, in ms, after which closed bars must be put back with `restore_bar`; bars before it are not looked at."""
-    return max(0, min((track.closed_until for track in engine.tracks.values()), default=0) - KEPT_MS)
+    return max(0, min((track.closed_until for track in engine.tracks.values()), default=0) - kept_ms(engine.rules))
 
 
 def restore_bar(engine: Engine, bar: Bar) -> None:
@@ -96,7 +96,7 @@ def restore_bar(engine: Engine, bar: Bar) -> None:
     if track is None or row is None or bar["interval_s"] != engine.rules.interval_s:
         return
     end = bar["start"] + bar["interval_s"] * MS
-    if track.closed_until - KEPT_MS < end <= track.closed_until:
+    if track.closed_until - kept_ms(engine.rules) < end <= track.closed_until:
         track.history.put(row, end, bar["close"])
 
 

@@ -14,13 +14,18 @@ from processors.bars import ClosedBar, Series
 from processors.forecasts import Forecasts, make_forecasts
 from processors.history import History
 from processors.indicator_state import IndicatorState
-from processors.learning import Learning, Said
+from processors.learning import FEATURES_MS, Learning, Said
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.score_messages import Target, scores_messages
 
 KEPT_MS = max(STATS_WINDOWS_S) * MS
 NEVER = -(72 * HOUR_S * MS)
 BACK_TEST_MS = HOUR_S * MS
+
+
+def kept_ms(rules: Rules) -> int:
+    """How far back closes are kept: the longest window, or what is learned from when the longest horizon has passed."""
+    return max(KEPT_MS, max(rules.horizons_s) * MS + FEATURES_MS + rules.interval_ms)
 
 
 @dataclass(slots=True)
