@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptoviz.dashboards.home import HOME
 from cryptoviz.settings import Settings
 
 PROVISIONING = Path(__file__).resolve().parents[2] / "grafana"
@@ -64,6 +65,8 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_SECURITY_ADMIN_PASSWORD": _admin_password(data),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_USERS_DEFAULT_THEME": "dark",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(PROVISIONING / "dashboards" / HOME.file),
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
@@ -98,6 +101,7 @@ def _clickhouse_environment(settings: Settings) -> Mapping[str, str]:
     return {
         "CRYPTOVIZ_CLICKHOUSE_HOST": host,
         "CRYPTOVIZ_CLICKHOUSE_PORT": port,
+        "CRYPTOVIZ_CLICKHOUSE_DATABASE": settings.clickhouse_database,
         "CRYPTOVIZ_CLICKHOUSE_GRAFANA_PASSWORD": settings.clickhouse_grafana_password.get_secret_value(),
         "CRYPTOVIZ_DASHBOARDS": str(PROVISIONING / "dashboards"),
     }

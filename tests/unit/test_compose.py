@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cryptoviz.cli import COMMANDS
+from cryptoviz.dashboards.home import HOME
 from cryptoviz.generate import COMPOSE_ONLY
 from cryptoviz.local.grafana import PLUGIN, PLUGIN_VERSION
 from cryptoviz.local.kafka_jars import KAFKA_VERSION
@@ -134,3 +135,10 @@ def test_no_lock_names_an_address() -> None:
 
 def _locked(name: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9-]+==[^\s;\\]+", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_grafana_opens_the_dashboard_home() -> None:
+    grafana = SERVICES["grafana"]
+    home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert f"./grafana/dashboards:{home.parent}:ro" in grafana["volumes"]
+    assert home.name == HOME.file

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from string import Template
 
 import pytest
+import yaml
 
+from cryptoviz.dashboards import style
 from cryptoviz.local.grafana import PLUGIN, PROVISIONING, Grafana, find_grafana, grafana_environment
 from cryptoviz.settings import load_settings
 
@@ -71,6 +75,25 @@ def test_the_admin_has_a_password_of_their_own_that_stays(tmp_path: Path) -> Non
     assert passwords[0] == passwords[1] != passwords[2]
     assert len(passwords[0]) >= 20
     assert (tmp_path / "one" / "admin-password").stat().st_mode & 0o777 == 0o600
+
+
+def test_home_is_a_dashboard_that_exists(tmp_path: Path) -> None:
+    install(tmp_path / "grafana")
+    found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
+    path = Path(
+        grafana_environment(load_settings(), found, tmp_path / "data")["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    )
+    assert json.loads(path.read_text())["uid"] == style.HOME
+
+
+def test_the_data_source_asks_in_the_database_of_the_settings(tmp_path: Path) -> None:
+    install(tmp_path / "grafana")
+    found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
+    given = grafana_environment(load_settings(clickhouse_database="other"), found, tmp_path / "data")
+    text = (PROVISIONING / "provisioning" / "datasources" / "clickhouse.yaml").read_text()
+    (source,) = yaml.safe_load(Template(text).safe_substitute(given))["datasources"]
+    assert (source["uid"], source["type"]) == (style.DATA_SOURCE["uid"], style.DATA_SOURCE["type"])
+    assert source["jsonData"]["defaultDatabase"] == "other"
 
 
 def test_provisioning_asks_for_nothing_that_is_not_given(tmp_path: Path) -> None:
