@@ -101,6 +101,8 @@ class Learning:
     series: int
     begun: bool = False
     filed: dict[int, Filed] = field(default_factory=dict)
+    on_time: bool = True
+    """Whether all are filed at multiples of the forecast interval; not if that was another one before a restart."""
 
     def __post_init__(self) -> None:
         members = [(model.name, model.version) for model in self.models]
@@ -141,6 +143,7 @@ class Learning:
             return
         shape = (len(self.names), len(self.rules.horizons_s), self.series)
         made_at = message["made_at"]
+        self.on_time &= made_at % self.rules.forecast_ms == 0
         filed = self.filed.get(made_at)
         if filed is None:
             filed = self.filed[made_at] = Filed.empty(made_at, message["origin"], self.versions, shape)
@@ -163,9 +166,8 @@ class Learning:
             first, last = since - horizon_s * MS, until - horizon_s * MS
             made = range(first // step * step + step, last + 1, step)
             # Looked up, unless the step is long, as after a silence.
-            filed = (
-                (at for at in made if at in self.filed) if len(made) < len(self.filed) else self._within(first, last)
-            )
+            look_up = self.on_time and len(made) < len(self.filed)
+            filed = (at for at in made if at in self.filed) if look_up else self._within(first, last)
             times.update(made_at + horizon_s * MS for made_at in filed)
         return times
 

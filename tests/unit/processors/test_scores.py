@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import Phase, given, settings
@@ -322,3 +323,36 @@ def test_what_is_scored_is_let_go() -> None:
     closed = _closed(engine)["binance"]
     kept = sorted(engine.tracks["binance"].learning.filed)
     assert kept == [at for at in (e["made_at"] for e in _of(out, "predictions")) if at > closed - HOUR]
+
+
+def _hours(count: int, seed: int, rules: Rules) -> list[Any]:
+    """A quote an hour of a random walk."""
+    prices = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, count)))
+    return [
+        message([quote(at=T0 + n * HOUR, price=price)], offset=n, interval_s=rules.interval_s)
+        for n, price in enumerate(prices.tolist())
+    ]
+
+
+@pytest.mark.parametrize("cut", [130, 170, 215])
+def test_horizons_longer_than_the_longest_window_are_learned_from_restarts_or_not(cut: int) -> None:
+    rules = replace(RULES, interval_s=3600, forecast_ms=HOUR, horizons_s=(3600, 100 * 3600))
+    stream, engine = _hours(220, 1, rules), Engine(ASSETS, rules)
+    before = _run(stream[:cut], engine)
+    found = restored(engine, before, ASSETS, rules)
+    after = _run(stream[cut:], engine)
+    assert _run(stream[cut:], found) == after
+    assert dump_learned(found) == dump_learned(engine)
+    assert {horizon for _, horizon, *_ in engine.tracks["binance"].learning.online[0].dump()} == {0, 1}
+    assert _check_all([*before, *after], rules, _closed(engine)) > 0
+
+
+def test_forecasts_under_way_are_scored_though_they_are_made_at_other_times_now() -> None:
+    """Whoever changes CRYPTOVIZ_FORECAST_SECONDS does not lose what was filed before."""
+    engine, rules = Engine(ASSETS, RULES), replace(RULES, forecast_ms=2 * FORECAST)
+    before = _run(_minutes(0, 58), engine)
+    found = restored(engine, before, ASSETS, rules)
+    beats = [heartbeat(T0 + n * MINUTE, offset=n) for n in range(61, 151)]
+    after = _run([*_minutes(59, 60), *beats], found)
+    assert [entry["made_at"] for entry in _of(after, "predictions")][:2] == [T0 + 60 * MINUTE, T0 + 70 * MINUTE]
+    assert _check_all([*before, *after], rules, _closed(found)) > 100
