@@ -137,6 +137,9 @@ class Settings(BaseSettings):
             raise ValueError(f"forecast_seconds must be a multiple of bar_seconds={self.bar_seconds}")
         if not self.horizon_hours or any(not 1 <= hours <= 24 * 7 for hours in self.horizon_hours):
             raise ValueError("horizon_hours must list whole hours from 1 to 168, for example 1,4,24")
+        # A restart reads what is still to be scored and the closes it was forecast from, 4 h and a bar more.
+        if self.result_retention_hours < (least := max(self.horizon_hours) + 6):
+            raise ValueError(f"result_retention_hours must be at least {least}, 6 more than the longest horizon_hours")
         return self
 
     @property

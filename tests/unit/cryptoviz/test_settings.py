@@ -33,6 +33,7 @@ def test_variables_win_and_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> N
         ("FORECAST_SECONDS", "90", "multiple of bar_seconds=60"),
         ("HORIZON_HOURS", "0", "whole hours"),
         ("HORIZON_HOURS", "a", "CRYPTOVIZ_HORIZON_HOURS"),
+        ("HORIZON_HOURS", "1,163", "result_retention_hours must be at least 169"),
         ("LOG_LEVEL", "chatty", "CRYPTOVIZ_LOG_LEVEL"),
         ("CLICKHOUSE_DATABASE", "crypto; DROP", "CRYPTOVIZ_CLICKHOUSE_DATABASE"),
     ],
