@@ -45,17 +45,16 @@ def market(until_ms: int, minutes: int, seed: int = 7) -> Iterator[NormalizedQuo
             yield made
 
 
-def fill(client: Client, database: str, until_ms: int, minutes: int) -> dict[str, int]:
-    """Run that market through the engine and store what comes out; the rows per table are returned."""
+def fill(client: Client, database: str, until_ms: int, minutes: int, copies: int = 1) -> None:
+    """Run that market through the engine and store what comes out, more than once to have every row doubled."""
     engine, health, tables = Engine(tuple(PRICES), RULES), Health(), Tables()
     for offset, message in enumerate(market(until_ms, minutes)):
         at = Position("quotes.normalized", 0, offset, message["received_at"] + 5)
         add_message(orjson.dumps(message), at, tables, health)
         for topic, _, result in engine.apply(message, offset):
             add_message(orjson.dumps(result), Position(topic, 0, offset, message["received_at"] + 50), tables, health)
-    for table, rows in tables.items():
+    for table, rows in [*tables.items()] * copies:
         client.insert(table, list(rows.columns.values()), list(rows.columns), database=database, column_oriented=True)
-    return {table: len(next(iter(rows.columns.values()))) for table, rows in tables.items()}
 
 
 def _quote(asset: str, at: int, price: float) -> dict[str, Any]:

@@ -222,7 +222,7 @@ SELECT
     assets
 FROM
 (
-    SELECT source, dateDiff('millisecond', max(at), now64(3)) / 1000 AS age_s, uniqExact(asset) AS assets
+    SELECT source, toNullable(dateDiff('millisecond', max(at), now64(3)) / 1000) AS age_s, uniqExact(asset) AS assets
     FROM {database}.v_latest
     GROUP BY source
 ) AS heard
