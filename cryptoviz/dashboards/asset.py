@@ -35,7 +35,7 @@ def _indicators(title: str, *columns: str, **more: Any) -> Panel:
 
 def _between(low: float, high: float) -> dict[str, Any]:
     """A scale from 0 to 100 with lines at what is called oversold and overbought."""
-    steps = thresholds(style.UP, (low, "transparent"), (high, style.DOWN))
+    steps = thresholds(style.NEUTRAL, (low, style.UP), (high, style.DOWN))
     return {"min": 0, "max": 100, "thresholds": steps, "decimals": 1}
 
 

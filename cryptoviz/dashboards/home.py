@@ -89,7 +89,7 @@ market = rows(
         column("price", "Price, $", style.AS_IT_IS, **{"custom.align": "right"}),
         column("change_1h", "1 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
         column("change_24h", "24 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
-        column("/^Trend/", "Period", cell="sparkline", width=180, color={"mode": "fixed", "fixedColor": style.SKY}),
+        column("/^Trend/", "Period", width=180, **{"custom.cellOptions": {"type": "sparkline", "hideValue": True}}, color={"mode": "fixed", "fixedColor": style.SKY}),
         column("signal", "Signal", cell="color-text", mappings=value_colours(style.SIGNALS), width=80),
         column("variation", "Forecast", style.PERCENT, decimals=2, width=90),
         column("confidence", "Confidence", style.PERCENT, decimals=0, width=100),

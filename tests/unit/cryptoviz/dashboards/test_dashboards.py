@@ -3,12 +3,14 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from grafana_sql import VARIABLE, Period, expand
 
 from cryptoviz.dashboards import DASHBOARDS, style
+from cryptoviz.dashboards import asset as asset_module
 from cryptoviz.dashboards.dashboard import LINKS, WIDTH, Dashboard, Row
 from cryptoviz.dashboards.panel import chart, text
 from cryptoviz.dashboards.query import line
@@ -16,6 +18,7 @@ from cryptoviz.dashboards.variable import ALL, Variable, any_of, choices, listed
 
 EACH = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
 UIDS = {style.HOME, style.MULTI_SOURCE, style.ASSET, style.PREDICTIONS, style.SCOREBOARD, style.PIPELINE}
+GUIDE = (Path(__file__).resolve().parents[4] / "docs" / "dashboards.md").read_text()
 PERIOD = Period(1_700_000_000, 1_700_003_600)
 
 
@@ -158,3 +161,21 @@ def test_forms_that_paste_a_value_are_refused() -> None:
             expand(f"SELECT {form}", PERIOD, {"a": "x"})
     with pytest.raises(ValueError, match="not a macro"):
         expand("SELECT $__timeFiter(at)", PERIOD)
+
+
+def test_the_panel_of_the_guide_works_as_the_guide_says() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    known = dict(vars(asset_module))
+    exec(code, known)
+    panel = known["true_range"]
+    source = Path(str(asset_module.__file__)).read_text()
+    assert "\ndef _signals" in source
+    assert 'Row("Indicators", (rsi, macd, stochastic)),' in source
+    assert 'Row("Indicators", (rsi, macd, stochastic, true_range)),' in GUIDE
+    expand(panel.queries[0].sql, PERIOD, {variable.name: "x" for variable in asset_module.ASSET.variables})
+
+
+def test_every_dashboard_and_module_is_in_the_guide() -> None:
+    folder = Path(str(asset_module.__file__)).parent
+    assert [path.name for path in folder.glob("[a-z]*.py") if f"`{path.name}`" not in GUIDE] == []
+    assert [dashboard.title for dashboard in DASHBOARDS if f"**{dashboard.title}**" not in GUIDE] == []
