@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Row
-from cryptoviz.dashboards.panel import chart, coloured, column, rows, stat, text, transform
+from cryptoviz.dashboards.panel import chart, coloured, column, override, rows, stat, text, transform
 from cryptoviz.dashboards.query import digits, line, table
 from cryptoviz.dashboards.style import thresholds, value_colours
 from cryptoviz.dashboards.variable import horizon, number
@@ -86,10 +86,13 @@ market = rows(
         column("asset", "Asset", width=90, links=[{
             "title": "Open ${__value.text}", "url": OPEN_ASSET,
         }]),
-        column("price", "Price, $", style.AS_IT_IS, **{"custom.align": "right"}),
+        column("price", "Price, $", style.AS_IT_IS),
         column("change_1h", "1 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
         column("change_24h", "24 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
-        column("/^Trend/", "Period", width=180, **{"custom.cellOptions": {"type": "sparkline", "hideValue": True}}, color={"mode": "fixed", "fixedColor": style.SKY}),
+        override("/^Trend/", {
+            "displayName": "Period", "custom.width": 180, "color": {"mode": "fixed", "fixedColor": style.SKY},
+            "custom.cellOptions": {"type": "sparkline", "hideValue": True},
+        }),
         column("signal", "Signal", cell="color-text", mappings=value_colours(style.SIGNALS), width=80),
         column("variation", "Forecast", style.PERCENT, decimals=2, width=90),
         column("confidence", "Confidence", style.PERCENT, decimals=0, width=100),
