@@ -38,10 +38,10 @@ age = stat(
     description="Age of the newest quote of any source.",
 )  # fmt: skip
 stored = stat(
-    "Quotes stored", table(f"SELECT quotes {STREAMING}", numbers=("quotes",)), unit="locale", width=4,
-    description="Records of all sources, each counted once.",
+    "Quotes stored", table("SELECT quotes FROM v_totals", numbers=("quotes",)), unit="locale", width=4,
+    description="Records of all sources. One that was sent again after a crash counts twice for a while.",
 )  # fmt: skip
-tracked = stat("Assets tracked", table(f"SELECT assets {STREAMING}", numbers=("assets",)), width=4)
+tracked = stat("Assets tracked", table("SELECT assets FROM v_totals", numbers=("assets",)), width=4)
 active = stat(
     "Active sources", table(f"SELECT active_sources {STREAMING}", numbers=("active_sources",)), width=4,
     colours=thresholds(style.BAD, (1, style.GOOD)),
