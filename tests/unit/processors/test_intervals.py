@@ -13,7 +13,9 @@ from independent_scores import Learner
 from processors.intervals import FIRST_QUANTILES, MIN_SCORES, Intervals
 from processors.scoring import LEVELS
 
-ERRORS = st.one_of(st.just(0.0), st.floats(-1e3, 1e3), st.sampled_from([1e60, -1e60, 1e-60, math.nan]))
+ERRORS = st.one_of(
+    st.just(0.0), st.floats(-1e3, 1e3), st.floats(0.3, 3.0), st.sampled_from([1e60, -1e60, 1e-60, math.nan])
+)
 ONE = np.ones((1, 1))
 
 

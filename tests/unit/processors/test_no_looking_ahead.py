@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import orjson
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
@@ -87,9 +88,36 @@ def test_a_price_changes_nothing_that_is_of_an_earlier_time(seed: int, bar: int,
     assert said != others
 
 
+def _filed_in_scores(said: Said, at: int) -> dict[Any, Any]:
+    """What scores tell of the forecasts made by `at`: price, forecast, confidence, widths."""
+    found = {}
+    for entry in (orjson.loads(data) for _, topic, _, data in said if topic == "scores"):
+        for one in (one for one in entry["scores"] if one["made_at"] <= at):
+            key = entry["asset"], entry["source"], one["made_at"], one["horizon_s"], one["model"]
+            widths = [interval["width"] for interval in one["intervals"]]
+            found[key] = one["price"], one["forecast"], one["confidence"], widths
+    return found
+
+
+@settings(FAST, max_examples=4)
+@given(st.integers(0, 10**6), st.integers(36, 42), st.integers(0, 2))
+def test_a_back_test_over_days_that_are_all_there_sees_of_each_moment_only_what_came_before(
+    seed: int, hour: int, more: int
+) -> None:
+    stream, at = _candles(seed, 44 * 12, 44 * 12 - 4), T0 + (hour * 12 + more) * RULES.interval_ms
+    said, others = _run(stream), _run(_changed_after(stream, at, seed))
+    filed = _filed_in_scores(said, at)
+    assert filed == _filed_in_scores(others, at)
+    assert sum(bool(widths) for *_, widths in filed.values()) > 30
+    assert _until(said, at) == _until(others, at)
+    assert said != others
+
+
 @FAST
 @given(st.integers(0, 10**6), st.floats(0.2, 0.9))
-def test_nor_does_it_among_polls_with_gaps_after_which_many_bars_close_at_once(seed: int, where: float) -> None:
+def test_a_price_changes_nothing_earlier_among_polls_with_gaps_after_which_many_bars_close_at_once(
+    seed: int, where: float
+) -> None:
     stream = random_stream(seed, 240, gap=0.4)
     at = stream[int(where * len(stream))]["received_at"]
     said, others = _run(stream), _run(_changed_after(stream, at, seed))

@@ -182,11 +182,15 @@ def test_a_source_that_comes_back_after_days_has_its_forecasts_scored_once() -> 
 
 
 def test_a_message_that_comes_twice_scores_nothing_twice() -> None:
-    stream, engine = [*_minutes(0, 80), heartbeat(T0 + 100 * MINUTE, offset=99)], Engine(ASSETS, RULES)
-    once, learned = _run(stream, engine), dump_learned(engine)
+    stream, engine, once = [*_minutes(0, 80), heartbeat(T0 + 100 * MINUTE, offset=99)], Engine(ASSETS, RULES), []
+    for number, entry in enumerate(stream):
+        once += engine.apply(entry, 2 * number)
+        assert engine.apply(entry, 2 * number + 1) == []
+    learned = dump_learned(engine)
     for number, entry in enumerate(stream):
         assert engine.apply(entry, END + number) == []
     assert dump_learned(engine) == learned
+    assert once == _run(stream)
     assert _check_all(once, RULES, _closed(engine)) > 20
 
 
@@ -228,6 +232,20 @@ def test_the_history_is_a_back_test_whose_scores_come_before_all_live_ones_and_w
         assert min(entry["made_at"] for entry in predictions) == T0 + 6 * HOUR
         keys = {(s["made_at"], s["horizon_s"]) for entry in scores[:4] for s in entry["scores"]}
         assert keys.isdisjoint({(entry["made_at"], 3600) for entry in predictions})
+
+
+def test_what_a_back_test_leaves_undecided_is_dropped() -> None:
+    rules = replace(RULES, horizons_s=(3600, 10_800))
+    half = [entry | {"backfill_until": T0 + 5 * HOUR + 30 * MINUTE} for entry in _history(6)[: 5 * 60 + 30]]
+    engine = Engine(ASSETS, rules)
+    live = [entry for entry in _live_after(5, 300) if entry["received_at"] >= T0 + 330 * MINUTE]
+    out = _run([*half, *live], engine)
+    began = min(entry["made_at"] for entry in _of(out, "predictions"))
+    tested = [(entry["target_at"], s) for entry in _of(out, "scores") for s in entry["scores"] if s["origin"] != "live"]
+    assert {target for target, _ in tested} == {T0 + n * HOUR for n in (2, 3, 4, 5)}
+    assert {s["horizon_s"] for _, s in tested} == {3600, 10_800}
+    assert _check_all([one for one in out if one[0] != "scores" or one[2]["target_at"] > began], rules, _closed(engine))
+    assert min(engine.tracks["binance"].learning.filed) > began
 
 
 def test_a_back_test_says_what_the_stream_would_have_said() -> None:
