@@ -20,7 +20,9 @@ from waiting import wait_until
 from cryptoviz.local.ports import free_ports
 
 READY_WITHIN_S = 150  # two cores that have other things to do
-PORTS = ("KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE", "HEALTH", "MARKET", "WORKER", "PRODUCER", "SINK", "GRAFANA", "FORECASTER")
+PORTS = (
+    "KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE", "HEALTH", "MARKET", "WORKER", "PRODUCER", "SINK", "GRAFANA", "FORECASTER",
+)  # fmt: skip
 
 
 @dataclass
