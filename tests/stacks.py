@@ -21,7 +21,8 @@ from cryptoviz.local.ports import free_ports
 
 READY_WITHIN_S = 150  # two cores that have other things to do
 PORTS = (
-    "KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE", "HEALTH", "MARKET", "WORKER", "PRODUCER", "SINK", "GRAFANA", "FORECASTER",
+    "KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE", "HEALTH", "MARKET", "WORKER", "PRODUCER", "SINK", "GRAFANA",
+    "FORECASTER",
 )  # fmt: skip
 
 
