@@ -155,7 +155,10 @@ def test_gaps_are_between_sources_that_had_quotes(asked: Asked, bars: list[Row])
     found = asked.over("v_gaps", seconds=MINUTES * 60 + 3600, step_s=1, sources=str(chosen))
     assert {(row["time"], row["asset"]): (row["lowest"], row["gap"]) for row in found} == wanted
     assert 0 < len(wanted) < len(by_bar), "coinmarketcap is silent for a while"
-    assert all(row["gap_percent"] == pytest.approx(0.15, abs=0.01) for row in found)
+    cheapest = {key: min(said.values()) for key, said in by_bar.items()}
+    assert [row["gap_percent"] for row in found] == pytest.approx(
+        [row["gap"] / cheapest[row["time"], row["asset"]] * 100 for row in found]
+    )
 
 
 def test_one_source_has_no_gap(asked: Asked) -> None:

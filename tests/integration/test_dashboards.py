@@ -32,7 +32,7 @@ MARKET_MINUTES = 300
 PERIODS_S = (3600, 6 * 3600, 86_400, 7 * 86_400)
 DEPENDING = [each for each in ASKED if "${" in each.values[1].query.sql]
 MOVING = "age_s"  # goes on while nothing comes
-ODD = ("it's", '"odd"', "\\", "\\' OR 1 = 1 --", "${asset}", "$__timeFilter(at)", "{a}", "); DROP TABLE quotes", "")
+ODD = ("it's", "\\' OR 1 = 1 --", '"odd" ${asset} $__timeFilter(at)', "1); DROP TABLE quotes", "")
 KINDS = {"Date": "time", "String": "text", "Int": "number", "UInt": "number", "Float": "number", "Decimal": "number"}
 
 
@@ -41,6 +41,7 @@ class Served:
 
     def __init__(self, server: ClickHouseServer, now_s: int) -> None:
         self.now_s = now_s
+        self._options: dict[str, list[str]] = {}
         self.reader: Client = clickhouse_connect.get_client(
             host="127.0.0.1", port=server.port, username="grafana", database="crypto", autogenerate_session_id=False
         )
@@ -60,7 +61,10 @@ class Served:
         """What there is to choose from."""
         if variable.query is None:
             return list(variable.values)
-        return [row[0] for row in self.reader.query(variable.query.sql).result_rows]
+        sql = variable.query.sql
+        if sql not in self._options:
+            self._options[sql] = [row[0] for row in self.reader.query(sql).result_rows]
+        return self._options[sql]
 
     def chosen(self, dashboard: Dashboard) -> dict[str, Value]:
         """What a dashboard shows at first: its defaults as far as there are such options, else the first option."""
