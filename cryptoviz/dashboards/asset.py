@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Marks, Row
-from cryptoviz.dashboards.panel import Panel, candles, chart, drawn, override, stat, with_decimals
+from cryptoviz.dashboards.panel import Panel, candles, chart, column, drawn, override, stat, with_decimals
 from cryptoviz.dashboards.query import Query, line, table
 from cryptoviz.dashboards.style import thresholds, value_colours
 from cryptoviz.dashboards.variable import asset, horizon, listed, number, one, source
@@ -17,15 +17,6 @@ SERIES = f"asset = {one('asset')}, source = {one('source')}"
 CHOSEN = f"asset = {one('asset')} AND source = {one('source')}"
 AT_HORIZON = f"horizon_s = {number('horizon')}"
 AVERAGES = ("ma_short", "ma_long", "bollinger_lower", "bollinger_middle", "bollinger_upper")
-
-
-def _figure(title: str, column: str, unit: str, **more: Any) -> Panel:
-    question = table(f"SELECT {column} FROM v_range({PERIOD}) WHERE {CHOSEN}", numbers=(column,))
-    return stat(title, question, unit=unit, **more)
-
-
-def _price(title: str, column: str) -> Panel:
-    return with_decimals(_figure(title, column, style.PRICE), f"= {one('asset')}")
 
 
 def _indicators(title: str, *columns: str, **more: Any) -> Panel:
@@ -44,10 +35,26 @@ signal = stat(
     field="signal", mappings=value_colours(style.SIGNALS),
     description="What the consensus of the models amounts to, as far ahead as chosen above. Not financial advice.",
 )  # fmt: skip
-change = _figure("Change", "change_percent", style.PERCENT, colours=style.SIGN, defaults={"decimals": 2})
-volatility = _figure(
-    "Volatility", "volatility_percent", style.PERCENT, defaults={"decimals": 3},
-    description="Standard deviation of the period's prices in percent of their mean.",
+figures = with_decimals(
+    stat(
+        "The period",
+        table(
+            "SELECT last_price, change_percent, min_price, max_price, mean_price, volatility_percent, points"
+            f" FROM v_range({PERIOD}) WHERE {CHOSEN}",
+            numbers=("last_price", "change_percent", "min_price", "max_price", "mean_price", "volatility_percent",
+                     "points"),
+        ),
+        unit=style.PRICE, width=20, options={"textMode": "value_and_name", "orientation": "vertical"},
+        description="Volatility is the standard deviation of the period's prices in percent of their mean.",
+        overrides=(
+            column("last_price", "Price"), column("min_price", "Lowest"), column("max_price", "Highest"),
+            column("mean_price", "Mean"),
+            column("change_percent", "Change", style.PERCENT, decimals=2, thresholds=style.SIGN),
+            column("volatility_percent", "Volatility", style.PERCENT, decimals=3),
+            column("points", "Points", "none", decimals=0),
+        ),
+    ),
+    f"= {one('asset')}",
 )  # fmt: skip
 
 price = with_decimals(
@@ -119,10 +126,7 @@ ASSET = Dashboard(
     style.ASSET, "Asset",
     "One asset at one source: candles with averages and bands, RSI, MACD, Stochastic, and changes of the signal.",
     rows=(
-        Row("", (
-            _price("Price", "last_price"), change, _price("Lowest", "min_price"), _price("Highest", "max_price"),
-            volatility, signal,
-        )),
+        Row("", (figures, signal)),
         Row("", (price,)),
         Row("Indicators", (rsi, macd, stochastic)),
     ),
