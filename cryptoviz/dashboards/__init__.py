@@ -6,5 +6,6 @@ from cryptoviz.dashboards.asset import ASSET
 from cryptoviz.dashboards.dashboard import Dashboard
 from cryptoviz.dashboards.home import HOME
 from cryptoviz.dashboards.multi_source import MULTI_SOURCE
+from cryptoviz.dashboards.scoreboard import SCOREBOARD
 
-DASHBOARDS: tuple[Dashboard, ...] = (HOME, MULTI_SOURCE, ASSET)
+DASHBOARDS: tuple[Dashboard, ...] = (HOME, MULTI_SOURCE, ASSET, SCOREBOARD)

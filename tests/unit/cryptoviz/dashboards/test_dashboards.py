@@ -11,10 +11,13 @@ from grafana_sql import VARIABLE, Period, expand
 
 from cryptoviz.dashboards import DASHBOARDS, style
 from cryptoviz.dashboards import asset as asset_module
+from cryptoviz.dashboards import scoreboard as scoreboard_module
 from cryptoviz.dashboards.dashboard import LINKS, WIDTH, Dashboard, Row
 from cryptoviz.dashboards.panel import chart, text
 from cryptoviz.dashboards.query import line
 from cryptoviz.dashboards.variable import ALL, Variable, any_of, choices, listed, number, one
+from processors.batch import BATCH_MODELS
+from processors.models import MODELS, ONLINE_MODELS
 
 EACH = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
 UIDS = {style.HOME, style.MULTI_SOURCE, style.ASSET, style.PREDICTIONS, style.SCOREBOARD, style.PIPELINE}
@@ -100,6 +103,11 @@ def test_a_panel_that_asks_says_what_it_shows(dashboard: Dashboard) -> None:
     for panel in dashboard.panels():
         assert panel.title
         assert panel.kind in {"stat", "text"} or panel.description, f"{panel.title} has no description"
+
+
+def test_the_columns_of_the_scoreboard_are_models() -> None:
+    registered = {model.name for model in (*MODELS, *ONLINE_MODELS, *BATCH_MODELS)}
+    assert set(scoreboard_module.MODELS) <= registered | {"consensus", "consensus_adaptive"}
 
 
 def test_colours_are_those_that_everyone_can_tell_apart() -> None:
