@@ -1,4 +1,4 @@
-"""A recorded week through the real stack: every candle stored, every result recomputed, the same under kills."""
+"""Four recorded days through the real stack: every candle stored, every result recomputed, the same under kills."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from processors.models import ONLINE_MODELS
 INTERVAL_MS = 300_000
 DAY_MS = 86_400_000
 STALE_MS = 600_000
-WEEK_MS = 7 * DAY_MS
+FED_MS = 4 * DAY_MS
 HORIZONS_S = (3600, 14_400, 86_400)
 WINDOWS_S = (3600, 21_600, 86_400, 259_200)
 FILE = "candles/binance_5m_2024-06_usdt_pairs.parquet"
@@ -75,17 +75,17 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def week(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    folder = tmp_path_factory.mktemp("week")
+def days(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    folder = tmp_path_factory.mktemp("days")
     table = pq.read_table(shared_data / FILE)
     start = pc.min(table["ts"]).as_py()
-    pq.write_table(table.filter(pc.less(table["ts"], start + WEEK_MS)), folder / "week.parquet")
-    return Recorded(folder / "week.parquet", folder / "home")
+    pq.write_table(table.filter(pc.less(table["ts"], start + FED_MS)), folder / "days.parquet")
+    return Recorded(folder / "days.parquet", folder / "home")
 
 
 @pytest.fixture(scope="module")
-def client(week: Recorded) -> Iterator[Any]:
-    with tables_of(week.home) as client:
+def client(days: Recorded) -> Iterator[Any]:
+    with tables_of(days.home) as client:
         yield client
 
 
@@ -224,40 +224,40 @@ def _check_indicators(client: Any) -> int:
     return checked
 
 
-def test_every_candle_of_the_assets_is_stored_and_the_rest_is_counted(week: Recorded) -> None:
-    _check_counts(week)
+def test_every_candle_of_the_assets_is_stored_and_the_rest_is_counted(days: Recorded) -> None:
+    _check_counts(days)
 
 
-def test_quotes_and_bars_are_the_candles(week: Recorded, client: Any) -> None:
-    _check_candles_and_bars(week, client)
+def test_quotes_and_bars_are_the_candles(days: Recorded, client: Any) -> None:
+    _check_candles_and_bars(days, client)
 
 
 def test_every_prediction_and_signal_agrees_with_a_recomputation_from_the_stored_bars(client: Any) -> None:
-    assert _check_predictions(client) > 800_000
+    assert _check_predictions(client) > 450_000
 
 
 def test_statistics_agree_with_a_recomputation(client: Any) -> None:
-    assert _check_stats(client) > 2_000
+    assert _check_stats(client) > 1_000
 
 
 def test_every_indicator_agrees_with_a_recomputation_from_the_stored_bars(client: Any) -> None:
-    assert _check_indicators(client) > 350_000
+    assert _check_indicators(client) > 200_000
 
 
 def test_every_forecast_whose_time_came_has_one_score_and_every_score_agrees_with_a_recomputation(client: Any) -> None:
-    assert check_scores(client, INTERVAL_MS) > 900_000
+    assert check_scores(client, INTERVAL_MS) > 500_000
 
 
 def test_bounds_and_shares_agree_with_a_recomputation_from_the_stored_forecasts_and_bars(client: Any) -> None:
     bounded, shared = check_learned(client, INTERVAL_MS, LEARNED)
-    assert bounded > 150_000
-    assert shared > 150_000
+    assert bounded > 80_000
+    assert shared > 80_000
 
 
 def test_killing_worker_and_sink_in_the_middle_ends_with_the_same_tables(
-    week: Recorded, client: Any, tmp_path: Path
+    days: Recorded, client: Any, tmp_path: Path
 ) -> None:
-    process = start_replay(tmp_path / "home", week.file, "--speed", "max", bar_seconds="300")
+    process = start_replay(tmp_path / "home", days.file, "--speed", "max", bar_seconds="300")
     for name in ("process", "sink", "process", "sink"):
         _kill_at_work(process, name)
     second = finish_replay(process)
