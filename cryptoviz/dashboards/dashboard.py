@@ -60,6 +60,7 @@ class Dashboard:
     variables: tuple[Variable, ...] = ()
     marks: tuple[Marks, ...] = ()
     since: str = "now-6h"
+    until: str = "now"
     refresh: str = REFRESH
 
     @property
@@ -91,7 +92,7 @@ class Dashboard:
         return {
             "id": None, "uid": self.uid, "title": self.title, "description": self.description, "tags": [TAG],
             "style": "dark", "timezone": "browser", "editable": False, "graphTooltip": 1, "liveNow": False,
-            "schemaVersion": SCHEMA_VERSION, "refresh": self.refresh, "time": {"from": self.since, "to": "now"},
+            "schemaVersion": SCHEMA_VERSION, "refresh": self.refresh, "time": {"from": self.since, "to": self.until},
             "timepicker": {"refresh_intervals": list(REFRESHES)}, "weekStart": "", "fiscalYearStartMonth": 0,
             "templating": {"list": [variable.json() for variable in self.variables]},
             "annotations": {"list": [marks.json() for marks in self.marks]},

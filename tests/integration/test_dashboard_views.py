@@ -323,3 +323,81 @@ def test_it_streams_as_long_as_quotes_come_as_they_use_to(
     assert found["state"] == state
     assert found["age_s"] == pytest.approx(age_s, abs=5)
     assert found["active_sources"] == (1 if age_s < 600 else 0)
+
+
+def test_errors_are_summed_by_the_step_in_which_their_time_came(asked: Asked) -> None:
+    since = asked.now_s - 5400
+    wanted: dict[Any, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    for row in asked.rows("SELECT * FROM scores FINAL WHERE void = ''"):
+        if since < row["target_at"] <= asked.now_s:
+            key = min(up(row["target_at"], 3600), asked.now_s), row["asset"], row["source"], row["model"]
+            for place, more in enumerate((1, abs(row["error"]), abs(row["naive_error"]))):
+                wanted[key][place] += more if place == 0 else more / row["price"] * 100
+    found = asked.over("v_errors", seconds=5400, step_s=60)
+    assert {row["kind"] for row in found} == {"filed"}
+    assert {row["horizon_s"] for row in found} == {3600}
+    summed = {
+        (row["time"], row["asset"], row["source"], row["model"]): [row["n"], row["error_percent"], row["naive_percent"]]
+        for row in found
+    }
+    assert summed == {key: pytest.approx(figures) for key, figures in wanted.items()}
+    assert len(found) == len(summed)
+    assert len({time for time, *_ in summed}) > 1
+
+
+def test_forecasts_now_are_the_newest_filed_with_their_intervals(asked: Asked) -> None:
+    of = "asset = 'ETH' AND source = 'all'"
+    newest: dict[Any, Row] = {}
+    for row in asked.rows(f"SELECT * FROM predictions FINAL WHERE {of} ORDER BY made_at"):
+        newest[row["horizon_s"], row["model"]] = row
+    found = asked.rows("SELECT * FROM v_forecasts_now(asset = 'ETH', source = 'all')")
+    assert len(found) == len(newest)
+    for row in found:
+        filed = newest[row["horizon_s"], row["model"]]
+        for name in ("made_at", "target_at", "price", "forecast", "variation", "confidence", "reason"):
+            assert row[name] == filed[name]
+
+
+def test_intervals_are_told_where_the_newest_forecast_has_them(asked: Asked) -> None:
+    names = ["asset", "source", "interval_s", "made_at", "horizon_s", "model", "price", "forecast", "bounds"]
+    said = [  # minutes ago, horizon, bounds
+        (10, 3600, [(0.5, 9.0, 11.0), (0.8, 8.0, 12.0), (0.95, 7.0, 13.0)]),
+        (5, 3600, [(0.5, 9.5, 10.5), (0.8, 9.0, 11.0), (0.95, 8.0, 12.0)]),
+        (5, 14_400, []),
+        (150, 86_400, [(0.8, 1.0, 19.0)]),
+    ]
+    rows = [
+        (
+            "MADE-UP",
+            "all",
+            60,
+            datetime.fromtimestamp(asked.now_s - minutes * 60, UTC),
+            horizon_s,
+            "holt",
+            10.0,
+            10.0,
+            at,
+        )
+        for minutes, horizon_s, at in said
+    ]
+    asked.client.insert("predictions", rows, names, database=asked.database)
+    found = asked.rows("SELECT * FROM v_forecasts_now(asset = 'MADE-UP', source = 'all') ORDER BY horizon_s")
+    levels = ("horizon_s", "lower_80", "upper_80", "lower_95", "upper_95")
+    assert [tuple(row[name] for name in levels) for row in found] == [
+        (3600, 9.0, 11.0, 8.0, 12.0),
+        (14_400, None, None, None, None),
+    ]
+
+
+def test_outcomes_stand_beside_what_happened(asked: Asked) -> None:
+    of = "asset = 'BTC' AND source = 'binance' AND model = 'ma_short'"
+    scores = asked.rows(f"SELECT * FROM scores FINAL WHERE {of} AND void = '' ORDER BY target_at")
+    outcomes = "v_outcomes(asset = 'BTC', source = 'binance', model = 'ma_short')"
+    found = asked.rows(f"SELECT * FROM {outcomes} ORDER BY target_at")
+    assert len(found) == len(scores) > 5
+    said = {True: "right", False: "wrong", None: "no direction"}
+    for row, score in zip(found, scores, strict=True):
+        assert (row["target_at"], row["forecast"]) == (score["target_at"], score["forecast"])
+        assert (row["happened"], row["direction"]) == (score["actual"], said[score["hit"]])
+        assert row["error_percent"] == pytest.approx(score["error"] / score["price"] * 100)
+        assert row["naive_error_percent"] == pytest.approx(score["naive_error"] / score["price"] * 100)
