@@ -18,7 +18,6 @@ GUIDE = f"""
 - [**Asset**](/d/{style.ASSET}): one asset: candles, averages, bands, RSI, MACD, Stochastic, signals
 - [**Predictions**](/d/{style.PREDICTIONS}): what the models forecast, with the parameters of your choice
 - [**Scoreboard**](/d/{style.SCOREBOARD}): how the forecasts turned out: errors, hits, calibration
-- [**Pipeline**](/d/{style.PIPELINE}): how the stream itself is doing: delays, rows, dead letters
 
 The period is chosen at the top right and stays when you go from one dashboard to another. Drag over a chart to zoom in.
 """
@@ -83,20 +82,20 @@ market = rows(
         }),
     ),
     overrides=(
-        column("asset", "Asset", width=90, links=[{
+        column("asset", "Asset", width=75, links=[{
             "title": "Open ${__value.text}", "url": OPEN_ASSET,
         }]),
         column("price", "Price, $", style.AS_IT_IS),
-        column("change_1h", "1 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
-        column("change_24h", "24 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=90),
+        column("change_1h", "1 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=82),
+        column("change_24h", "24 h", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=82),
         override("/^Trend/", {
-            "displayName": "Period", "custom.width": 180, "color": {"mode": "fixed", "fixedColor": style.SKY},
+            "displayName": "Period", "custom.width": 130, "color": {"mode": "fixed", "fixedColor": style.SKY},
             "custom.cellOptions": {"type": "sparkline", "hideValue": True},
         }),
-        column("signal", "Signal", cell="color-text", mappings=value_colours(style.SIGNALS), width=80),
-        column("variation", "Forecast", style.PERCENT, decimals=2, width=90),
-        column("confidence", "Confidence", style.PERCENT, decimals=0, width=100),
-        column("age_s", "Age", style.SECONDS, decimals=0, width=80,
+        column("signal", "Signal", cell="color-text", mappings=value_colours(style.SIGNALS), width=76),
+        column("variation", "Forecast", style.PERCENT, decimals=2, width=86),
+        column("confidence", "Confidence", style.PERCENT, decimals=0, width=92),
+        column("age_s", "Age", style.SECONDS, decimals=0, width=60,
                thresholds=thresholds(style.NEUTRAL, (600, style.BAD)), cell="color-text"),
     ),
 )  # fmt: skip
