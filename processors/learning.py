@@ -122,7 +122,7 @@ class Learning:
         confidence = confidence_of(members, made.price, made.volatility)
         share = self.shares.of(rows, members)
         forecast = np.concatenate([members, [made.consensus], [_mean(members, share)]])
-        lower, upper = self.intervals.bounds(rows, forecast, self._scale(made.price, move))
+        lower, upper = self.intervals.bounds(rows, forecast, _scale(made.price, move, self.rules.hours))
         return Said(
             rows=rows, price=made.price, move=move, forecast=forecast, lower=lower, upper=upper,
             confidence=np.concatenate([confidence, [made.consensus_confidence], [_mean(confidence, share)]]),
@@ -178,13 +178,17 @@ class Learning:
         """When forecasts made at this time come due."""
         return [made_at + horizon_s * MS for horizon_s in self.rules.horizons_s]
 
-    def due(self, target_at: int, actual: Floats) -> Due | None:
-        """Judge what is filed for `target_at` by actual[series], NaN where it is void; None if nothing is."""
-        pairs = [
+    def filed_for(self, target_at: int) -> list[tuple[int, Filed]]:
+        """(horizon, forecasts) of every moment whose forecasts for that horizon are due at `target_at`."""
+        return [
             (h, filed)
             for h, horizon_s in enumerate(self.rules.horizons_s)
             if (filed := self.filed.get(target_at - horizon_s * MS)) is not None
         ]
+
+    def due(self, target_at: int, actual: Floats) -> Due | None:
+        """Judge what is filed for `target_at` by actual[series], NaN where it is void; None if nothing is."""
+        pairs = self.filed_for(target_at)
         if not pairs:
             return None
         forecast, confidence = (
@@ -201,7 +205,7 @@ class Learning:
         """Learn from what has come due; forecasts of a series are made every `spacing_ms`."""
         hours = self.rules.hours[due.horizons]
         move = np.stack([filed.move for filed in due.filed])
-        scale = due.price * (move / 100 * np.sqrt(hours)[:, None])
+        scale = _scale(due.price, move, hours)
         under_way = np.maximum(1.0, hours * 3_600_000 / spacing_ms)
         error = due.judged.error
         self.intervals.learn(due.horizons, error, scale, under_way)
@@ -216,10 +220,6 @@ class Learning:
         """Let go of what was last waiting for `target_at`."""
         self.filed.pop(target_at - max(self.rules.horizons_s) * MS, None)
 
-    def _scale(self, price: Floats, move: Floats) -> Floats:
-        scale: Floats = price * (move / 100 * np.sqrt(self.rules.hours)[:, None])
-        return scale
-
     def _knows(self, said: Forecast) -> bool:
         return (
             said["model"] in self.names
@@ -227,6 +227,12 @@ class Learning:
             and said["forecast"] is not None
             and said["confidence"] is not None
         )
+
+
+def _scale(price: Floats, move: Floats, hours: Floats) -> Floats:
+    """What prices [..., rows] usually move over these horizons, [horizons, rows], in the unit of the price."""
+    scale: Floats = price * (move / 100 * np.sqrt(hours)[:, None])
+    return scale
 
 
 def _mean(values: Floats, shares: Floats) -> Floats:

@@ -18,10 +18,10 @@ from cryptoviz.settings import HOUR_S, Settings
 from processors.forecasts import CONFIDENCE_POINTS, CONSENSUS, Forecasts, make_forecasts, trailing_run
 from processors.models import MODELS
 from processors.models.base import Floats, Model, ModelParams
+from processors.rules import MS
 from processors.signals import Thresholds, decide, ma_trend
 from processors.statistics import nested_stats
 
-MS = 1000
 Bars = Sequence[tuple[int, float, int]]
 """(start in ms, close, number of quotes), oldest first, each start once."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cryptoviz.messages import Score, ScoredInterval, Scores, Void, result_id
-from processors.learning import Due, Filed
+from cryptoviz.messages import Score, Scores, Void, result_id
+from processors.learning import Due
 from processors.models.base import Floats
 from processors.rules import Rules
 from processors.scoring import LEVELS
@@ -38,8 +38,14 @@ class Target:
 
 def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules) -> Iterator[Scores]:
     """One message per asset that has a forecast due; `names` are those of the models, in the order of `due`."""
-    known = [
-        (filed, name, m, rules.horizons_s[horizon])
+    headers = [
+        {
+            "made_at": filed.made_at,
+            "horizon_s": rules.horizons_s[horizon],
+            "model": name,
+            "version": filed.versions[m],
+            "origin": filed.origin,
+        }
         for horizon, filed in zip(due.horizons, due.filed, strict=True)
         for m, name in enumerate(names)
     ]
@@ -49,12 +55,7 @@ def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules
     intervals = np.stack([judged.inside, judged.width, judged.winkler], axis=-1)  # [levels, models, horizons, rows, 3]
     by_row = _by_row(np.stack(figures, axis=-1)), _by_row(np.moveaxis(intervals, 0, -2))
     for row, (asset, numbers, ranges) in enumerate(zip(target.assets, *by_row, strict=True)):
-        void = target.void[row]
-        scores = [
-            _score(*entry, void=bool(void))
-            for entry in zip(known, numbers, ranges, strict=True)
-            if not math.isnan(entry[1][1])
-        ]
+        scores = [score(*entry) for entry in zip(headers, numbers, ranges, strict=True) if not math.isnan(entry[1][1])]
         if scores:
             yield {
                 "id": result_id(asset, target.source, rules.interval_s, target.at),
@@ -64,7 +65,7 @@ def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules
                 "target_at": target.at,
                 "scored_at": target.scored_at,
                 "actual": _known(float(target.closes[row])),
-                "void": void,
+                "void": target.void[row],
                 "scores": scores,
             }
 
@@ -74,33 +75,29 @@ def _by_row(array: Floats) -> Any:
     return np.moveaxis(array, (2, 1), (0, 1)).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
 
 
-def _score(known: tuple[Filed, str, int, int], numbers: list[float], ranges: list[list[float]], *, void: bool) -> Score:
-    filed, name, model, horizon_s = known
+def score(header: Mapping[str, Any], numbers: Sequence[float], ranges: Sequence[Sequence[float]]) -> Score:
+    """One score: `header` is the forecast's id, version and origin.
+
+    `numbers` are price, forecast, confidence, error, naive error, relative error and hit; `ranges` are, per level,
+    inside, width and Winkler score. NaN is what there is not, as everywhere in a void one.
+    """
     price, forecast, confidence, error, naive_error, relative_error, hit = numbers
-    return {
-        "made_at": filed.made_at,
-        "horizon_s": horizon_s,
-        "model": name,
-        "version": filed.versions[model],
-        "origin": filed.origin,
+    entry: Any = {
+        **header,
         "price": price,
         "forecast": forecast,
-        "confidence": confidence,
-        "error": None if void else error,
-        "naive_error": None if void else naive_error,
-        "relative_error": None if void else _known(relative_error),
-        "hit": None if void or math.isnan(hit) else hit == 1.0,
-        "intervals": [] if void else _intervals(ranges),
+        "confidence": _known(confidence),
+        "error": _known(error),
+        "naive_error": _known(naive_error),
+        "relative_error": _known(relative_error),
+        "hit": None if math.isnan(hit) else hit == 1.0,
+        "intervals": [
+            {"level": level, "inside": inside == 1.0, "width": width, "winkler": winkler}
+            for level, (inside, width, winkler) in zip(LEVELS, ranges, strict=True)
+            if not math.isnan(winkler)
+        ],
     }
-
-
-def _intervals(ranges: list[list[float]]) -> list[ScoredInterval]:
-    if math.isnan(ranges[0][1]):  # all levels begin together
-        return []
-    return [
-        {"level": level, "inside": inside == 1.0, "width": width, "winkler": winkler}
-        for level, (inside, width, winkler) in zip(LEVELS, ranges, strict=True)
-    ]
+    return entry  # type: ignore[no-any-return]
 
 
 def _known(value: float) -> float | None:

@@ -60,11 +60,14 @@ class Track:
 
     def score(self, bars: Mapping[str, ClosedBar], at: int) -> Iterator[Scores]:
         """Score what was forecast for `at`, when these bars ended, and learn from it."""
+        if not self.learning.filed_for(at):  # most bars: forecasts are fewer
+            return
         closes = np.full(len(self.assets), np.nan)
         void: list[Void] = ["no_bar"] * len(self.assets)
         for row, (asset, bar) in zip(self.rows(bars), bars.items(), strict=True):
             closes[row], void[row] = bar.close, "stale_source" if self.is_stale(asset) else ""
-        return self._score(Target(self.assets, self.source, at, self.clock, closes, void), self.rules.forecast_ms)
+        target = Target(self.assets, self.source, at, self.clock, closes, void)
+        yield from self._score(target, self.rules.forecast_ms)
 
     def forecast(self, rows: list[int], at: int) -> tuple[Forecasts, Said]:
         """What all models say of these rows at `at`; nothing is filed."""

@@ -23,10 +23,10 @@ from processors.batch.intervals import bounds, read_errors
 from processors.batch.metrics import BatchMetrics
 from processors.batch.results import Outcome, in_time, prediction_message
 from processors.batch.scoring import known_bars, score_messages, unscored
-from processors.batch.series import MS, Series, newest_times, read_series
+from processors.batch.series import Series, newest_times, read_series
 from processors.models.base import Floats
 from processors.results import NOT_ENOUGH_POINTS
-from processors.rules import Rules
+from processors.rules import MS, Rules
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from cryptoviz.messages import Bound, Forecast, Prediction, result_id
 from processors.batch.base import BatchModel
-from processors.batch.series import MS, Series
+from processors.batch.series import Series
 from processors.forecasts import confidence_of, volatility_of
 from processors.models.base import Floats
+from processors.rules import MS
 
 ID_SUFFIX = "/batch"
 """Keeps the ids apart from those of the stream's messages of the same series and moment."""

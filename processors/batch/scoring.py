@@ -12,12 +12,13 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from cryptoviz.clickhouse import rows
-from cryptoviz.messages import Score, ScoredInterval, Scores, Void
+from cryptoviz.messages import Score, Scores, Void
 from cryptoviz.settings import DAY_S, HOUR_S, Settings
 from processors.batch.results import batch_id
 from processors.models.base import Floats
 from processors.rules import MS, Rules
-from processors.scoring import LEVELS, Judged, judge
+from processors.score_messages import score
+from processors.scoring import LEVELS, judge
 
 LOOK_BACK_DAYS = 30
 PATIENCE_MS = HOUR_S * MS
@@ -147,22 +148,17 @@ def _scores(filed: Sequence[Filed], actual: float) -> Iterator[Score]:
     price = np.array([[one.price for one in filed]])
     did = judge(np.array([[[one.forecast for one in filed]]]), price, _bounds(filed), np.full(len(filed), actual))
     for n, one in enumerate(filed):
-        hit = did.hit[0, 0, n]
-        yield {
+        header = {
             "made_at": one.made_at,
             "horizon_s": one.horizon_s,
             "model": one.model,
             "version": one.version,
             "origin": "live",
-            "price": one.price,
-            "forecast": one.forecast,
-            "confidence": one.confidence,
-            "error": _known(did.error[0, 0, n]),
-            "naive_error": _known(did.naive_error[0, n]),
-            "relative_error": _known(did.relative_error[0, 0, n]),
-            "hit": None if np.isnan(hit) else bool(hit),
-            "intervals": list(_intervals(did, n)),
         }
+        confidence = math.nan if one.confidence is None else one.confidence
+        figures = (did.error[0, 0, n], did.naive_error[0, n], did.relative_error[0, 0, n], did.hit[0, 0, n])
+        ranges = np.stack([did.inside, did.width, did.winkler], axis=-1)[:, 0, 0, n].tolist()
+        yield score(header, [one.price, one.forecast, confidence, *map(float, figures)], ranges)
 
 
 def _bounds(filed: Sequence[Filed]) -> tuple[Floats, Floats]:
@@ -170,15 +166,3 @@ def _bounds(filed: Sequence[Filed]) -> tuple[Floats, Floats]:
     said = [{level: (lower, upper) for level, lower, upper in one.bounds} for one in filed]
     sides = np.array([[bounds.get(level, (math.nan, math.nan)) for bounds in said] for level in LEVELS])
     return sides[:, None, None, :, 0], sides[:, None, None, :, 1]
-
-
-def _intervals(did: Judged, n: int) -> Iterator[ScoredInterval]:
-    for level, inside, width, winkler in zip(
-        LEVELS, did.inside[:, 0, 0, n], did.width[:, 0, 0, n], did.winkler[:, 0, 0, n], strict=True
-    ):
-        if not np.isnan(winkler):
-            yield {"level": level, "inside": bool(inside), "width": float(width), "winkler": float(winkler)}
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

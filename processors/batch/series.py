@@ -10,8 +10,7 @@ from clickhouse_connect.driver.client import Client
 from cryptoviz.clickhouse import rows
 from cryptoviz.settings import HOUR_S, Settings
 from processors.models.base import Floats
-
-MS = 1000
+from processors.rules import MS
 
 
 @dataclass(frozen=True)
