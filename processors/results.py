@@ -101,9 +101,9 @@ def prediction_messages(
     ]
     figures = np.stack([said.forecast, _variation(said.forecast, made.price), said.confidence, said.share], axis=-1)
     bounds = np.stack([said.lower, said.upper], axis=-1)  # [levels, models, horizons, rows, 2]
-    by_row = _by_row(figures), _by_row(np.moveaxis(bounds, 0, -2))
+    numbers_of, ranges_of = by_row(figures), by_row(np.moveaxis(bounds, 0, -2))
     prices, points, moves = made.price.tolist(), made.points.tolist(), said.move.tolist()
-    for row, (asset, numbers, ranges) in enumerate(zip(moment.assets, *by_row, strict=True)):
+    for row, (asset, numbers, ranges) in enumerate(zip(moment.assets, numbers_of, ranges_of, strict=True)):
         message: Any = moment.header(asset, rules.interval_s, "made_at")
         message["price"], message["points"] = prices[row], points[row]
         message["usual_move"] = None if math.isnan(moves[row]) else moves[row]
@@ -111,8 +111,8 @@ def prediction_messages(
         yield message
 
 
-def _by_row(array: Floats) -> Any:
-    """[models, horizons, rows, ...] as lists [rows][models x horizons][...]: single numbers of arrays are slow."""
+def by_row(array: Floats) -> Any:
+    """[a, b, rows, ...] as lists [rows][a x b][...]: to take numbers from arrays one by one is slow."""
     return np.moveaxis(array, 2, 0).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from cryptoviz.messages import Score, Scores, Void, result_id
 from processors.learning import Due
 from processors.models.base import Floats
+from processors.results import by_row
 from processors.rules import Rules
 from processors.scoring import LEVELS
 
@@ -53,8 +54,10 @@ def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules
     price, naive = (np.broadcast_to(array, due.forecast.shape) for array in (due.price, judged.naive_error))
     figures = [price, due.forecast, due.confidence, judged.error, naive, judged.relative_error, judged.hit]
     intervals = np.stack([judged.inside, judged.width, judged.winkler], axis=-1)  # [levels, models, horizons, rows, 3]
-    by_row = _by_row(np.stack(figures, axis=-1)), _by_row(np.moveaxis(intervals, 0, -2))
-    for row, (asset, numbers, ranges) in enumerate(zip(target.assets, *by_row, strict=True)):
+    # By horizon, then by model: the other way round than predictions.
+    numbers_of = by_row(np.stack(figures, axis=-1).swapaxes(0, 1))
+    ranges_of = by_row(np.moveaxis(intervals, 0, -2).swapaxes(0, 1))
+    for row, (asset, numbers, ranges) in enumerate(zip(target.assets, numbers_of, ranges_of, strict=True)):
         scores = [score(*entry) for entry in zip(headers, numbers, ranges, strict=True) if not math.isnan(entry[1][1])]
         if scores:
             yield {
@@ -68,11 +71,6 @@ def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules
                 "void": target.void[row],
                 "scores": scores,
             }
-
-
-def _by_row(array: Floats) -> Any:
-    """[models, horizons, rows, ...] as lists [rows][horizons x models][...]: single numbers of arrays are slow."""
-    return np.moveaxis(array, (2, 1), (0, 1)).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
 
 
 def score(header: Mapping[str, Any], numbers: Sequence[float], ranges: Sequence[Sequence[float]]) -> Score:
