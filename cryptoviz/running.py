@@ -41,7 +41,7 @@ def fetch(url: str, timeout_s: float = PATIENCE_S) -> tuple[int, bytes] | None:
 
 def stack_health(settings: Settings) -> dict[str, Any] | None:
     """What the supervisor of a running stack says of itself, None without one."""
-    answer = fetch(f"http://{_loopback(settings.host)}:{settings.health_port}/health")
+    answer = fetch(f"http://{reachable(settings.host)}:{settings.health_port}/health")
     try:
         health = orjson.loads(answer[1]) if answer else None
     except orjson.JSONDecodeError:
@@ -77,7 +77,7 @@ def parts(settings: Settings, health: dict[str, Any] | None) -> list[Part]:
 
 
 def _addresses(settings: Settings) -> list[tuple[str, str]]:
-    base = f"http://{_loopback(settings.host)}"
+    base = f"http://{reachable(settings.host)}"
     workers = [
         (f"worker-{number + 1}", f"{base}:{settings.worker_port + number}/metrics")
         for number in range(settings.workers)
@@ -113,10 +113,11 @@ def _port_open(address: str) -> bool:
 
 def worker_metrics(settings: Settings) -> list[str]:
     """The metrics of the workers that answer, as text."""
-    host = _loopback(settings.host)
+    host = reachable(settings.host)
     answers = [fetch(f"http://{host}:{settings.worker_port + number}/metrics") for number in range(settings.workers)]
     return [body.decode("utf-8", "replace") for status, body in filter(None, answers) if status == 200]
 
 
-def _loopback(host: str) -> str:
+def reachable(host: str) -> str:
+    """The address to call for a server that listens on `host`."""
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host

@@ -107,6 +107,13 @@ class Settings(BaseSettings):
     sink_port: int = Field(8020, description="Metrics port of the sink")
     producer_port: int = Field(8010, description="Metrics port of the producer")
     forecaster_port: int = Field(8030, description="Metrics port of the process that fits the batch models")
+    monitor_port: int = Field(8040, description="Metrics port of the monitor")
+    monitor_seconds: float = Field(15, ge=1, description="Seconds between two samples of how the pipeline is doing")
+    monitor_targets: Names = Field(
+        (),
+        description="Parts whose metrics the monitor reads, comma separated, like worker=http://worker:8001; "
+        "empty means those on this machine",
+    )
     log_level: str = Field("info", pattern=r"(?i)^(debug|info|warning|error)$", description="Level of the logs")
 
     # How long things are kept
@@ -118,8 +125,9 @@ class Settings(BaseSettings):
     quotes_ttl_days: int = Field(90, ge=1, description="ClickHouse: quotes, counted from the insert")
     results_ttl_days: int = Field(730, ge=1, description="ClickHouse: bars, statistics, forecasts, signals")
     ledger_ttl_days: int = Field(90, ge=1, description="ClickHouse: dead letters and source health")
+    metrics_ttl_days: int = Field(14, ge=1, description="ClickHouse: samples of how the pipeline is doing")
 
-    @field_validator("assets", "sources", "batch_sources", mode="before")
+    @field_validator("assets", "sources", "batch_sources", "monitor_targets", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -71,7 +71,7 @@ def gather(settings: Settings, now_s: Callable[[], float] = time.time) -> Status
 
 
 def _matters(part: Part) -> bool:
-    return part.name not in {"grafana", "forecaster"}  # nobody waits for them, and not everybody has them
+    return part.name not in {"grafana", "forecaster", "monitor"}  # nobody waits for them, and not everybody has them
 
 
 def _tried(ask: Callable[[], T], otherwise: T, status: Status) -> T:

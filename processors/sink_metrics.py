@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
 ROWS = (1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000)
@@ -13,6 +13,7 @@ class SinkMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.rows = self._counter("rows", "Rows inserted", ("table",))
         self.messages = self._counter("messages", "Messages read", ("topic",))
         self.rejected = self._counter("rejected", "Messages that could not be read", ("topic", "reason"))

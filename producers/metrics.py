@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 SOURCE = ("source",)
 REASON = ("source", "reason")
@@ -13,6 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.requests = self._counter("requests", "HTTP requests sent, retries included", SOURCE)
         self.request_seconds = Histogram(
             "cryptoviz_producer_request_seconds", "Time of one request", SOURCE, registry=self.registry

@@ -149,6 +149,7 @@ def kept_days(settings: Settings) -> dict[str, int]:
         {"quotes": settings.quotes_ttl_days}
         | dict.fromkeys(results, settings.results_ttl_days)
         | dict.fromkeys(("dead_letters", "source_health"), settings.ledger_ttl_days)
+        | {"metrics": settings.metrics_ttl_days}
     )
 
 

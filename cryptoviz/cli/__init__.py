@@ -19,6 +19,7 @@ COMMANDS = {
     "process": "run one Faust worker",
     "forecast": "fit AutoARIMA, AutoETS and Prophet now and then, and file what they say (needs an extra)",
     "sink": "copy the topics into ClickHouse",
+    "monitor": "sample how the pipeline is doing, for dashboards and alerts",
     "topics": "create the topics that are missing",
     "migrate": "bring the ClickHouse tables up to date",
     "status": "say how the running pipeline is doing",

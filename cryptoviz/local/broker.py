@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptoviz.running import reachable
+
 NODE_ID = 1
 HEAP_MB = 256
 MIB = 1024 * 1024
@@ -56,11 +58,6 @@ class Broker:
     def is_formatted(self) -> bool:
         """Whether the storage has been made ready, which is needed once."""
         return (self.data / "meta.properties").is_file()
-
-
-def reachable(host: str) -> str:
-    """The address to call for a server that listens on `host`."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
 
 
 def server_properties(broker: Broker) -> dict[str, str]:

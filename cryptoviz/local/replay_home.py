@@ -15,7 +15,7 @@ from cryptoviz.settings import Settings
 PREFIX = ".cryptoviz-replay-"
 PORTS = (
     "kafka_port", "kafka_controller_port", "clickhouse_port", "grafana_port", "health_port", "worker_port", "sink_port",
-    "producer_port", "market_port", "forecaster_port",
+    "producer_port", "market_port", "forecaster_port", "monitor_port",
 )  # fmt: skip
 
 

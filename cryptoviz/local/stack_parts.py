@@ -9,17 +9,18 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from cryptoviz.local.broker import Broker, broker_argv, format_argv, reachable
+from cryptoviz.local.broker import Broker, broker_argv, format_argv
 from cryptoviz.local.grafana import Grafana, grafana_environment
 from cryptoviz.local.part import Part
 from cryptoviz.local.ports import PortClaim
 from cryptoviz.local.probes import http_answers, http_ok, kafka_answers
+from cryptoviz.running import reachable
 from cryptoviz.settings import Settings
 
 # What can be asked for; `process` becomes as many workers as the settings say, `grafana` needs one to be installed.
 SERVERS = ("kafka", "clickhouse", "topics", "migrate")
 PROCESSING = (*SERVERS, "sink", "process")
-PIPELINE = (*PROCESSING, "produce", "grafana")
+PIPELINE = (*PROCESSING, "produce", "monitor", "grafana")
 DEMO = ("market", *PIPELINE)
 FORECASTER = "forecaster"  # asked for where a batch model is installed
 
@@ -90,6 +91,7 @@ def port_claims(settings: Settings, names: Collection[str]) -> list[PortClaim]:
         "sink": [("sink", "sink_port", 0)],
         "produce": [("produce", "producer_port", 0)],
         FORECASTER: [(FORECASTER, "forecaster_port", 0)],
+        "monitor": [("monitor", "monitor_port", 0)],
         "process": [(f"worker-{number + 1}", "worker_port", number) for number in range(settings.workers)],
     }
     wanted = [("health", "health_port", 0), *(claim for name in names for claim in claims.get(name, ()))]
@@ -129,7 +131,8 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
         "produce", _command("produce"), env | (market_environment(settings) if on_market else {}),
         ("market", "topics", "migrate", *workers), http_ok(producer), alive=http_answers(producer),
     )  # fmt: skip
-    yield _forecaster(settings, env)
+    yield _beside(FORECASTER, "forecast", settings.forecaster_port, settings, env)
+    yield _beside("monitor", "monitor", settings.monitor_port, settings, env)
     if machine.grafana:
         yield _grafana(settings, machine.grafana)
 
@@ -170,10 +173,10 @@ def _workers(settings: Settings, env: Mapping[str, str]) -> Iterator[Part]:
         yield Part(name, _command("process"), {**env, **own}, ("topics",), ready)
 
 
-def _forecaster(settings: Settings, env: Mapping[str, str]) -> Part:
-    url = f"http://{reachable(settings.host)}:{settings.forecaster_port}/health"
-    # Nothing waits for it, not even the start-up, or falls with it.
-    return Part(FORECASTER, _command("forecast"), env, ("topics", "migrate"), alive=http_answers(url), critical=False)
+def _beside(name: str, command: str, port: int, settings: Settings, env: Mapping[str, str]) -> Part:
+    """A part that nothing waits for, not even the start-up, or falls with."""
+    url = f"http://{reachable(settings.host)}:{port}/health"
+    return Part(name, _command(command), env, ("topics", "migrate"), alive=http_answers(url), critical=False)
 
 
 def _grafana(settings: Settings, grafana: Grafana) -> Part:

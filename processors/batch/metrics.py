@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)
 
@@ -12,6 +12,7 @@ class BatchMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.fits = self._counter("fits", "Fits, by what they came to: ok or the reason of the null forecast",
                                   ("model", "outcome"))  # fmt: skip
         self.forecasts = self._counter("forecasts", "Forecasts filed", ("model",))

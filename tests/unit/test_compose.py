@@ -29,7 +29,7 @@ PASSWORDS = re.findall(r"\$\{(CRYPTOVIZ_\w+):\?", TEXT)
 
 def test_our_services_run_commands_that_exist() -> None:
     assert {service["command"][0] for service in OURS.values()} == set(COMMANDS) & {
-        "topics", "migrate", "produce", "process", "sink", "forecast"
+        "topics", "migrate", "produce", "process", "sink", "forecast", "monitor"
     }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_published_ports_are_on_loopback_and_those_of_the_settings() -> None:
 
 def test_health_checks_ask_the_ports_the_parts_listen_on() -> None:
     for name, setting in (("produce", "PRODUCER_PORT"), ("worker", "WORKER_PORT"), ("sink", "SINK_PORT"),
-                          ("forecast", "FORECASTER_PORT")):  # fmt: skip
+                          ("forecast", "FORECASTER_PORT"), ("monitor", "MONITOR_PORT")):  # fmt: skip
         port = SERVICES[name]["environment"][f"CRYPTOVIZ_{setting}"]
         assert f"127.0.0.1:{port}/" in SERVICES[name]["healthcheck"]["test"][-1]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptoviz.local.broker import Broker, broker_argv, format_argv, reachable, server_properties, write_config
+from cryptoviz.local.broker import Broker, broker_argv, format_argv, server_properties, write_config
+from cryptoviz.running import reachable
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import TOPICS
 
