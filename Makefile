@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FORECAST_READY := $(VENV)/.ready-forecast
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-forecast demo up test test-replay test-forecast lint lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast lint lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,10 +33,13 @@ up: $(READY)  ## the whole pipeline on the live sources
 	@$(BIN)/cryptoviz up
 
 test: $(READY) lint  ## lint, types, unit and integration tests (the latter on the embedded stack)
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow and not faults"
 
 test-replay: $(READY)  ## the long replays: a month of candles
 	@$(BIN)/pytest -m slow
+
+test-faults: $(READY)  ## half an hour of kills and outages: nothing lost, nothing doubled (FAULT_SEED=n repeats one)
+	@$(BIN)/pytest -m faults -s
 
 test-forecast: $(FORECAST_READY)  ## the batch models with their real libraries
 	@$(BIN)/pytest tests/unit/processors/batch tests/integration/test_batch_models.py

@@ -1,0 +1,53 @@
+"""Nothing lost and nothing doubled: a stream under kills, outages and rebalances leaves the tables of a quiet run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+from faults.feeder import write_stream
+from faults.runs import Run, differences, run, say, summary
+from faults.schedule import PARTS, Plan, schedule
+from faults.stream import Shape, stream
+
+pytestmark = pytest.mark.stack
+
+SEED = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**6))
+MINUTES = float(os.environ.get("FAULT_MINUTES") or 25)
+FULL = Plan(
+    MINUTES * 60, kills=30, outages=(("kafka", 120), ("clickhouse", 300)), guests=3, freezes=3
+)  # fmt: skip
+FULL_STREAM = Shape(minutes=1200)
+FEEDS_SHARE = 0.6
+"""Of the time of a plan: in the rest the feeder is away, or waits for the broker."""
+SHORT = Plan(25, kills=6)
+SHORT_STREAM = Shape(minutes=90)
+
+
+@pytest.mark.timeout(300)
+def test_a_few_kills_of_every_part_end_with_the_tables_of_a_quiet_run(tmp_path: Path) -> None:
+    _check(tmp_path, SHORT, SHORT_STREAM)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3 * 3600)
+def test_thirty_kills_outages_and_rebalances_end_with_the_tables_of_a_quiet_run(tmp_path: Path) -> None:
+    disturbed = _check(tmp_path, FULL, FULL_STREAM)
+    assert sum(disturbed.kills.values()) >= 30
+    assert disturbed.tables.counts()["quotes"] >= 200_000
+
+
+def _check(folder: Path, plan: Plan, shape: Shape) -> Run:
+    say(f"\nfault run with FAULT_SEED={SEED} in {folder}")
+    counts = write_stream(folder / "stream", stream(SEED, shape))
+    quiet = run(folder / "quiet", folder / "stream")
+    per_second = counts.total() / (plan.seconds * FEEDS_SHARE)
+    disturbed = run(folder / "disturbed", folder / "stream", schedule(SEED, plan), per_second)
+    say("\n".join(summary(SEED, quiet, disturbed)))
+    assert quiet.fed == disturbed.fed == counts, "the feed itself lost or doubled messages"
+    assert (quiet.lag, disturbed.lag) == (0, 0)
+    assert set(disturbed.kills) == set(PARTS)
+    assert not differences(quiet, disturbed)
+    return disturbed
