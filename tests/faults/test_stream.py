@@ -54,7 +54,7 @@ def test_the_clock_of_every_source_goes_on_in_every_partition_and_never_back(mes
             continue
         place = (message["source"], partition)
         assert message["received_at"] >= clocks[place]
-        assert clocks[place] == 0 or message["received_at"] - clocks[place] <= 70_000
+        assert clocks[place] == 0 or message["received_at"] - clocks[place] <= 120_000
         clocks[place] = message["received_at"]
     assert len(clocks) == len(POLL_S) * SHAPE.partitions
     assert min(clocks.values()) > SHAPE.end_ms > START_MS
