@@ -62,14 +62,14 @@ class Monitor:
 
     def look(self) -> None:
         """One round: what can be asked is sampled, what can be stored is stored; an outage is logged once."""
-        at, samples = utc(self._now_ms()), []
         with self._spared("clickhouse"):
             self._begin()
+        samples = rounds.of_parts(targets(self._settings), self._increases) if self._increases else []
+        at = utc(self._now_ms() + 1)  # after everything that was just counted, also within this millisecond
+        with self._spared("clickhouse"):
             samples += rounds.of_clickhouse(self._opened(), self._settings)
         with self._spared("kafka"):
             samples += rounds.of_consumers(self._settings)
-        if self._increases is not None:
-            samples += rounds.of_parts(targets(self._settings), self._increases)
         samples += rounds.of_folder(self._settings.home / "kafka")
         self._waiting.append([_row(at, sample) for sample in samples])
         with self._spared("clickhouse"):
