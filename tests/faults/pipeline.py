@@ -11,6 +11,7 @@ from pathlib import Path
 
 from faults import feeder
 from faults.schedule import GUEST, Strike
+from faults.small_disk import SmallDisk
 from faults.under_fire import Part
 from servers import ClickHouseServer, KafkaServer
 from waiting import wait_until
@@ -38,9 +39,12 @@ class Pipeline:
     settings: Settings
     parts: dict[str, Part]
     clickhouse: ClickHouseServer
+    disks: Mapping[str, SmallDisk]
 
     def keep(self) -> None:
         """Let every part do what is due."""
+        for disk in self.disks.values():
+            disk.keep()
         for part in self.parts.values():
             part.keep()
 
@@ -65,6 +69,8 @@ class Pipeline:
         part = self.parts[strike.part]
         if strike.what == "guest":
             part.visit(strike.away_s)
+        elif strike.what == "full":
+            self.disks[strike.part].fill(strike.away_s)
         elif not part.runs:
             return False
         elif strike.what == "freeze":
@@ -74,8 +80,9 @@ class Pipeline:
         return True
 
     def wait_until_through(self) -> None:
-        """Return when everything that was fed has been stored and committed."""
+        """Return when everything that was fed has been stored and committed, and can be asked for."""
         wait_until_through(self.settings, stages(TOPICS), pause=self._pause)
+        wait_until(lambda: self.keep() or self.clickhouse.answers(), READY_WITHIN_S, "ClickHouse to answer")
 
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -90,17 +97,24 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(folder: Path, stream: Path, per_second: float) -> Iterator[Pipeline]:
-    """Everything started but the feeder, which `Pipeline.strike` starts; all of it gone afterwards."""
+def pipeline(
+    folder: Path, stream: Path, per_second: float, disks: Mapping[str, SmallDisk] | None = None
+) -> Iterator[Pipeline]:
+    """The servers started, the others ready for `Pipeline.strike`; all of it gone afterwards.
+
+    `disks` are those of the servers that have one of their own.
+    """
+    disks = disks or {}
     folder.mkdir()
-    kafka, clickhouse = KafkaServer(folder), ClickHouseServer(folder)
+    places = {name: disks[name].path if name in disks else folder for name in ("kafka", "clickhouse")}
+    kafka, clickhouse = KafkaServer(places["kafka"]), ClickHouseServer(places["clickhouse"])
     settings = load_settings(
         home=folder / "home", kafka=kafka.address, clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user,
         clickhouse_password=clickhouse.password, sink_port=free_ports(1)[0], **RULES,
     )  # fmt: skip
     warden = Reaper()
     parts = {part.name: part for part in _parts(folder, stream, per_second, kafka, clickhouse, settings, warden)}
-    running = Pipeline(settings, parts, clickhouse)
+    running = Pipeline(settings, parts, clickhouse, disks)
     try:
         _start_servers(running, kafka, clickhouse)
         yield running

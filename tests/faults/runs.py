@@ -5,22 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickhouse_connect.driver.client import Client
 from faults.feeder import ends
 from faults.pipeline import Pipeline, pipeline
 from faults.schedule import Strike
+from faults.small_disk import SmallDisk
 from faults.tables import Tables, client_of, read_tables, rows_of
-from replays import tables_of
+from servers import ClickHouseServer
 
 
 @dataclass(frozen=True)
 class Run:
     """What a run has left, and what was done to it; `ends` is how often each part ended, by how."""
 
-    folder: Path
+    name: str
+    clickhouse: ClickHouseServer
     tables: Tables
     strikes: Sequence[Strike]
     ends: dict[str, Counter[str]]
@@ -40,17 +44,20 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def run(folder: Path, stream: Path, strikes: Sequence[Strike] = (), per_second: float = 0) -> Run:
+def run(
+    folder: Path, stream: Path, strikes: Sequence[Strike] = (), per_second: float = 0,
+    disks: Mapping[str, SmallDisk] | None = None,
+) -> Run:  # fmt: skip
     """Feed the stream through a pipeline of its own, struck as told, and read what it has left."""
     began = time.monotonic()
-    with pipeline(folder, stream, per_second) as running:
+    with pipeline(folder, stream, per_second, disks) as running:
         done = running.strike(list(strikes), say)
         say(f"{time.monotonic() - began:7.1f} s  everything is fed")
         running.wait_until_through()
-        return _result(running, folder, done, began)
+        return _result(running, folder.name, done, began)
 
 
-def _result(running: Pipeline, folder: Path, done: Sequence[Strike], began: float) -> Run:
+def _result(running: Pipeline, name: str, done: Sequence[Strike], began: float) -> Run:
     client = client_of(running.clickhouse)
     try:
         tables = read_tables(client)
@@ -58,7 +65,7 @@ def _result(running: Pipeline, folder: Path, done: Sequence[Strike], began: floa
         client.close()
     how = {name: Counter(part.ends) for name, part in running.parts.items()}  # as it is before all of them end
     fed = Counter(ends(running.settings))
-    return Run(folder, tables, done, how, fed, running.lag(), time.monotonic() - began)
+    return Run(name, running.clickhouse, tables, done, how, fed, running.lag(), time.monotonic() - began)
 
 
 def differences(quiet: Run, disturbed: Run) -> list[str]:
@@ -67,9 +74,19 @@ def differences(quiet: Run, disturbed: Run) -> list[str]:
     for table, (only_quiet, only_disturbed) in quiet.tables.different(disturbed.tables).items():
         found.append(f"{table}: {len(only_quiet)} rows only without faults, {len(only_disturbed)} only with them")
         for run_, hashes in ((quiet, only_quiet), (disturbed, only_disturbed)):
-            with tables_of(run_.folder) as client:
-                found += [f"  {run_.folder.name}: {row}" for row in rows_of(client, table, hashes)]
+            with _again(run_.clickhouse) as client:
+                found += [f"  {run_.name}: {row}" for row in rows_of(client, table, hashes)]
     return found
+
+
+@contextmanager
+def _again(server: ClickHouseServer) -> Iterator[Client]:
+    """A client of a ClickHouse that has ended with its run."""
+    server.start()
+    try:
+        yield client_of(server)
+    finally:
+        server.stop()
 
 
 def summary(seed: int, quiet: Run, disturbed: Run) -> Iterator[str]:

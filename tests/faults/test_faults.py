@@ -20,7 +20,7 @@ FULL = Plan(
     MINUTES * 60, kills=30, outages=(("kafka", 120), ("clickhouse", 300)), guests=3, freezes=3
 )  # fmt: skip
 FULL_STREAM = Shape(minutes=1200)
-FEEDS_SHARE = 0.6
+FEEDS_SHARE = 0.75
 """Of the time of a plan: in the rest the feeder is away, or waits for the broker."""
 SHORT = Plan(25, kills=6)
 SHORT_STREAM = Shape(minutes=90)
