@@ -116,6 +116,18 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", pattern=r"(?i)^(debug|info|warning|error)$", description="Level of the logs")
 
+    # Alerts, which Grafana raises
+    alert_webhook: SecretStr = Field(
+        SecretStr(""), description="Address that alerts are posted to as JSON; empty: they are shown in Grafana alone"
+    )
+    alert_price_move_percent: float = Field(5.0, gt=0, description="Change of a price within an hour that is told")
+    alert_divergence_percent: float = Field(2.0, gt=0, description="Distance of a source from the others that is told")
+    alert_signal_hours: Hours = Field(
+        (1, 4), description="Horizons whose changes of signal are told, in hours, comma separated; 0: none"
+    )
+    alert_lag_messages: int = Field(1000, ge=1, description="Messages a consumer may be behind while that grows")
+    alert_dead_letters: int = Field(10, ge=0, description="Dead letters of a kind that are let pass in ten minutes")
+
     # How long things are kept
     raw_retention_hours: int = Field(72, ge=1, description="Kafka: quotes.raw and quotes.normalized")
     result_retention_hours: int = Field(
@@ -132,10 +144,17 @@ class Settings(BaseSettings):
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("horizon_hours", mode="before")
+    @field_validator("horizon_hours", "alert_signal_hours", mode="before")
     @classmethod
     def _split_hours(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("an address that begins with http:// or https://")
+        return value
 
     @model_validator(mode="after")
     def _times_fit_together(self) -> Self:

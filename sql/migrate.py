@@ -22,7 +22,11 @@ COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 END = re.compile(r";\s*$", re.MULTILINE)
 KEPT_DAYS = re.compile(r"TTL toDateTime\(inserted_at\) \+ toIntervalDay\((\d+)\)")
 FIXED = ("bar_seconds", "partitions")  # settings that cannot change once rows were made with them
-KNOWN = ("stale_seconds", "signal_variation_percent", "signal_confidence_percent", "fee_percent")  # views look them up
+KNOWN = (  # views look them up
+    "stale_seconds", "signal_variation_percent", "signal_confidence_percent", "fee_percent",
+    "sources", "forecast_seconds", "alert_price_move_percent", "alert_divergence_percent", "alert_signal_hours",
+    "alert_lag_messages", "alert_dead_letters",
+)  # fmt: skip
 
 
 class Database(Protocol):
@@ -129,7 +133,7 @@ def _check_fixed(client: Database, settings: Settings) -> None:
 
 def _tell_home(client: Database, settings: Settings) -> None:
     stored = _home_settings(client, settings.clickhouse_database)
-    _set_home(client, settings, [name for name in KNOWN if stored.get(name) != str(getattr(settings, name))])
+    _set_home(client, settings, [name for name in KNOWN if stored.get(name) != _told(settings, name)])
 
 
 def _home_settings(client: Database, database: str) -> dict[str, str]:
@@ -138,8 +142,18 @@ def _home_settings(client: Database, database: str) -> dict[str, str]:
 
 def _set_home(client: Database, settings: Settings, names: Sequence[str]) -> None:
     if names:
-        values = ", ".join(f"('{name}', '{getattr(settings, name)}')" for name in names)
+        values = ", ".join(f"('{name}', '{_quoted(_told(settings, name))}')" for name in names)
         client.command(f"INSERT INTO {settings.clickhouse_database}.home_settings (name, value) VALUES {values}")
+
+
+def _told(settings: Settings, name: str) -> str:
+    """A setting as views look it up; several values are told with commas between them."""
+    value = getattr(settings, name)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def kept_days(settings: Settings) -> dict[str, int]:

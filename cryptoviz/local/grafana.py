@@ -13,6 +13,7 @@ from cryptoviz.dashboards.home import HOME
 from cryptoviz.settings import Settings
 
 PROVISIONING = Path(__file__).resolve().parents[2] / "grafana"
+NO_WEBHOOK = "CryptoViz"  # the folder's name, by which the notification policy knows that none is set
 PLUGIN = "grafana-clickhouse-datasource"
 PLUGIN_VERSION = "4.20.0"
 HOW_TO_GET_IT = (
@@ -52,7 +53,7 @@ def _homepath(binary: Path, home: str | None) -> Path | None:
 
 
 def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dict[str, str]:
-    """Grafana's settings: our data source and dashboards, open to readers, no calls home, no well-known password."""
+    """Grafana's settings: our data source, dashboards, alerts, open to readers, no calls home, no known password."""
     plugins = _plugin_folder(grafana)
     return {
         "GF_SERVER_HTTP_ADDR": settings.host,
@@ -70,8 +71,14 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        # Signatures are verified with the key that comes with Grafana; it would ask grafana.com for others every hour.
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+        # Rules are evaluated at the same moment: without it writers of Grafana's own database find it locked.
+        "GF_DATABASE_WAL": "true",
         **_plugin_environment(plugins),
         **_clickhouse_environment(settings),
+        # Provisioning refuses an empty address.
+        "CRYPTOVIZ_ALERT_WEBHOOK": settings.alert_webhook.get_secret_value() or NO_WEBHOOK,
     }
 
 

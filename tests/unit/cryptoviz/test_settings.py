@@ -34,6 +34,8 @@ def test_variables_win_and_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> N
         ("HORIZON_HOURS", "0", "whole hours"),
         ("HORIZON_HOURS", "a", "CRYPTOVIZ_HORIZON_HOURS"),
         ("HORIZON_HOURS", "1,163", "result_retention_hours must be at least 169"),
+        ("ALERT_WEBHOOK", "example.com/hook", "CRYPTOVIZ_ALERT_WEBHOOK.*begins with http"),
+        ("ALERT_PRICE_MOVE_PERCENT", "0", "CRYPTOVIZ_ALERT_PRICE_MOVE_PERCENT"),
         ("LOG_LEVEL", "chatty", "CRYPTOVIZ_LOG_LEVEL"),
         ("CLICKHOUSE_DATABASE", "crypto; DROP", "CRYPTOVIZ_CLICKHOUSE_DATABASE"),
     ],
@@ -42,6 +44,16 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     monkeypatch.setenv(f"CRYPTOVIZ_{name}", value)
     with pytest.raises(UserError, match=said):
         load_settings()
+
+
+def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTOVIZ_ALERT_WEBHOOK", "https://example.com/very-secret")
+    assert load_settings().alert_webhook.get_secret_value().endswith("very-secret")
+    assert "very-secret" not in repr(load_settings())
+    monkeypatch.setenv("CRYPTOVIZ_ALERT_WEBHOOK", "very-secret")
+    with pytest.raises(UserError) as refused:
+        load_settings()
+    assert "very-secret" not in str(refused.value)
 
 
 def test_each_source_has_settings_of_its_own_and_its_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

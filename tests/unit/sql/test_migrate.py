@@ -80,6 +80,11 @@ def test_what_is_fixed_for_the_life_of_a_home_cannot_be_changed(tmp_path: Path, 
         ("signal_variation_percent", 0.5),
         ("signal_confidence_percent", 75.0),
         ("fee_percent", 0.25),
+        ("forecast_seconds", 600),
+        ("alert_price_move_percent", 3.5),
+        ("alert_divergence_percent", 1.0),
+        ("alert_lag_messages", 50),
+        ("alert_dead_letters", 0),
     ],
 )
 def test_views_are_told_the_settings_that_may_change_at_every_start(tmp_path: Path, name: str, other: float) -> None:
@@ -92,6 +97,14 @@ def test_views_are_told_the_settings_that_may_change_at_every_start(tmp_path: Pa
     database.ran.clear()
     migrate(database, load_settings(), tmp_path)
     assert not [statement for statement in database.ran if "home_settings (name, value)" in statement]
+
+
+def test_views_are_told_several_values_with_commas_and_never_more_than_a_text(tmp_path: Path) -> None:
+    database = FakeDatabase()
+    migrate(database, load_settings(sources="kraken,it's", alert_signal_hours="1,24"), tmp_path)
+    assert (database.home["alert_signal_hours"], load_settings().sources) == ("1,24", ())
+    (told,) = [sql for sql in database.ran if "('sources'" in sql]
+    assert r"('sources', 'kraken,it\'s')" in told
 
 
 def test_a_number_that_was_left_out_may_come_later(tmp_path: Path) -> None:
