@@ -16,7 +16,7 @@ import chdb
 from cryptoviz.errors import UserError
 from cryptoviz.local.clickhouse.failures import from_engine
 from cryptoviz.local.clickhouse.literals import escape_parameter, quote
-from cryptoviz.local.clickhouse.piped import into_pipe, read_while
+from cryptoviz.local.clickhouse.piped import into_pipe, out_of_pipe, read_while
 from cryptoviz.local.clickhouse.policy import Catalogue, function_allowances
 
 logger = logging.getLogger(__name__)
@@ -112,17 +112,13 @@ class Session:
 
     def insert(self, head: str, input_format: str, data: bytes) -> Summary:
         """Insert `data`; when this returns the rows are in a part on disk."""
-        try:
-            with self._connection.send_insert(head, input_format) as target:
-                if data:
-                    target.append(data)
-                result = target.finish()
-        except (RuntimeError, chdb.ChdbError) as error:
-            raise from_engine(error) from None
+        # As a SELECT, because chDB's own way to insert a stream says that all went well when the disk was full.
+        with out_of_pipe(data) as file:
+            result = self._query(f"{head} SELECT * FROM file({quote(file)}, {quote(input_format)})", "Null")
         return Summary(
-            written_rows=result.rows_written,
-            written_bytes=result.bytes_written,
-            elapsed_ns=int(result.elapsed * 1e9),
+            written_rows=result.rows_written(),
+            written_bytes=result.bytes_written(),
+            elapsed_ns=int(result.elapsed() * 1e9),
         )
 
     def rows(self, statement: str, parameters: Mapping[str, str] | None = None) -> list[list[Any]]:

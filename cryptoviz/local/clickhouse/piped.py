@@ -1,14 +1,15 @@
-"""A SELECT's answer through a pipe: streams every format, also those with a head and a foot, in constant memory.
+"""Data to and from the engine through pipes, which have file names: a SELECT's answer, and the rows of an INSERT.
 
-chDB itself streams only block by block, which suits formats like TabSeparated, and builds any other answer in memory
-where no limit of the engine counts it. But it writes `INTO OUTFILE` as it goes, and a pipe has a file name.
+chDB itself streams an answer only block by block, which suits formats like TabSeparated, and builds any other in memory
+where no limit of the engine counts it. But it writes `INTO OUTFILE` as it goes: every format, in constant memory.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 CHUNK_BYTES = 1 << 20
@@ -52,3 +53,22 @@ def read_while(run: Callable[[], None], read_end: int, write_end: int) -> Genera
         worker.join()
     if errors:
         raise errors[0]
+
+
+@contextmanager
+def out_of_pipe(data: bytes) -> Iterator[str]:
+    """The name of a file that can be read once and holds `data`."""
+    read_end, write_end = os.pipe()
+    # An engine that finds fault with the data or the statement does not read to the end: then the pipe breaks.
+    writer = threading.Thread(target=_write, args=(data, write_end), name="clickhouse-pipe", daemon=True)
+    writer.start()
+    try:
+        yield f"/dev/fd/{read_end}"
+    finally:
+        os.close(read_end)
+        writer.join()
+
+
+def _write(data: bytes, write_end: int) -> None:
+    with suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
+        pipe.write(data)
