@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 
 from cryptoviz.dashboards.panel import Panel
 from cryptoviz.dashboards.query import Query
-from cryptoviz.dashboards.style import DATA_SOURCE, REFRESH, REFRESHES, SCHEMA_VERSION, TAG, Json
+from cryptoviz.dashboards.style import (
+    DATA_SOURCE,
+    NAVIGATION,
+    PREDICTIONS,
+    REFRESH,
+    REFRESHES,
+    SCHEMA_VERSION,
+    TAG,
+    Json,
+)
 from cryptoviz.dashboards.variable import Variable
 
 WIDTH = 24
@@ -96,18 +105,30 @@ class Dashboard:
             "timepicker": {"refresh_intervals": list(REFRESHES)}, "weekStart": "", "fiscalYearStartMonth": 0,
             "templating": {"list": [variable.json() for variable in self.variables]},
             "annotations": {"list": [marks.json() for marks in self.marks]},
-            "links": [LINKS], "panels": _laid_out(self.rows),
+            "links": [*self._links()], "panels": _laid_out(self.rows),
         }  # fmt: skip
+
+    def _links(self) -> Iterator[Json]:
+        for uid, title in NAVIGATION.items():
+            # Predictions goes ahead of now: its period is of no use elsewhere, nor any other's there.
+            keeps = PREDICTIONS not in (uid, self.uid)
+            if uid != self.uid:
+                yield LINK | {"title": title, "url": f"/d/{uid}", "keepTime": keeps}
 
     def text(self) -> str:
         """Its file."""
         return json.dumps(self.json(), indent=2, ensure_ascii=False) + "\n"
 
 
-LINKS: Json = {
-    "type": "dashboards", "tags": [TAG], "title": "", "asDropdown": False, "includeVars": True, "keepTime": True,
-    "targetBlank": False, "icon": "external link", "tooltip": "", "url": "",
-}  # fmt: skip
+LINK: Json = {
+    "type": "link",
+    "icon": "dashboard",
+    "includeVars": True,
+    "targetBlank": False,
+    "asDropdown": False,
+    "tags": [],
+    "tooltip": "",
+}
 
 
 def _flat(panels: list[Json]) -> Iterator[Json]:

@@ -27,7 +27,7 @@ shared = chart(
          by=("asset", "source")),
     description="The scale is logarithmic, so that 0.00001 and 100,000 are both to be seen; equal distances are equal "
     "changes in percent.",
-    unit=style.PRICE, name=BOTH, height=10, overrides=(*ASSETS, *DASHED),
+    unit=style.PRICE, name=BOTH, height=11, overrides=(*ASSETS, *DASHED),
     custom={"scaleDistribution": {"type": "log", "log": 10}},
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ percent = chart(
     line(f"SELECT time, asset, source, change_percent FROM v_changes({STEPS}) WHERE {CHOSEN} ORDER BY time",
          "change_percent", by=("asset", "source")),
     description="Each line starts at 0 with the first price in the period.",
-    unit=style.PERCENT, name=BOTH, height=10, overrides=(*ASSETS, *DASHED), defaults={"decimals": 2},
+    unit=style.PERCENT, name=BOTH, height=11, overrides=(*ASSETS, *DASHED), defaults={"decimals": 2},
 )  # fmt: skip
 
 figures = rows(
@@ -53,7 +53,7 @@ figures = rows(
     "standard deviation in percent of the mean.",
     width=24, height=9,
     overrides=(
-        column("asset", "Asset"), column("source", "Source"),
+        column("asset", "Asset", width=70), column("source", "Source", width=120),
         *(column(name, title, style.AS_IT_IS) for name, title in {
             "last_price": "Price, $", "min_price": "Min, $", "max_price": "Max, $", "mean_price": "Mean, $",
             "change": "Change, $",
@@ -89,14 +89,15 @@ gap_absolute = _gap_chart(
 gaps_now = rows(
     "Largest gaps now",
     table(
-        f"SELECT asset, lowest, highest, {digits('lowest_price', 'highest_price', 'gap')}, gap_percent"
+        f"SELECT asset, gap_percent, lowest, highest, {digits('lowest_price', 'highest_price', 'gap')}"
         f" FROM v_gaps_now(sources = {any_of('source')}) WHERE asset IN {any_of('asset')} ORDER BY gap_percent DESC",
         texts=("asset", "lowest", "highest"), numbers=("lowest_price", "highest_price", "gap", "gap_percent"),
     ),
     description="The newest quotes of the sources chosen, as far as they are younger than CRYPTOVIZ_STALE_SECONDS.",
     width=24, height=6,
     overrides=(
-        column("asset", "Asset"), column("lowest", "Cheapest at"), column("highest", "Dearest at"),
+        column("asset", "Asset", width=70), column("lowest", "Cheapest at", width=120),
+        column("highest", "Dearest at", width=120),
         column("lowest_price", "Lowest, $", style.AS_IT_IS), column("highest_price", "Highest, $", style.AS_IT_IS),
         column("gap", "Gap, $", style.AS_IT_IS), column("gap_percent", "Gap", style.PERCENT, decimals=3),
     ),
@@ -108,7 +109,7 @@ overlay = with_decimals(
         line(f"SELECT time, source, price FROM v_prices({STEPS}) WHERE {CHOSEN} ORDER BY time", "price",
              by=("source",)),
         description="Each asset on a scale of its own, a line per source chosen.",
-        unit=style.PRICE, name="${__field.labels.source}", height=9, repeat="asset",
+        unit=style.PRICE, name="${__field.labels.source}", height=9, repeat="asset", per_row=3,
         overrides=(*coloured(style.SOURCES), *DASHED),
     ),
     f"IN {any_of('asset')}",
@@ -119,10 +120,11 @@ outages = Marks(
     Query(
         "SELECT time, time_end AS timeEnd, concat(source, ' ', state) AS title, reason AS text, source AS tags"
         f" FROM v_outages WHERE time <= $__toTime AND time_end >= $__fromTime AND source IN {any_of('source')}"
+        " AND dateDiff('second', time, time_end) >= greatest(60, dateDiff('second', $__fromTime, $__toTime) / 60)"
         " ORDER BY time LIMIT 200",
         times=("time", "timeEnd"), texts=("title", "text", "tags"), may_be_empty=True,
     ),
-    style.WARNING,
+    style.NEUTRAL,
 )  # fmt: skip
 
 MULTI_SOURCE = Dashboard(

@@ -8,7 +8,9 @@ from string import ascii_uppercase
 from typing import Any
 
 from cryptoviz.dashboards.query import Query, table
-from cryptoviz.dashboards.style import DATA_SOURCE, NEUTRAL, Json, thresholds
+from cryptoviz.dashboards.style import DATA_SOURCE, NEUTRAL, TEXT, Json, nothing, thresholds
+
+ABSENT = "–"  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def stat(
     more.setdefault("width", 4)
     more.setdefault("height", 4)
     defaults = {
-        "unit": unit, "mappings": list(mappings), "thresholds": colours or thresholds(NEUTRAL),
+        "unit": unit, "mappings": [*mappings, *nothing()], "thresholds": colours or thresholds(TEXT),
         "color": {"mode": "thresholds"}, "noValue": "no data", **more.pop("defaults", {}),
     }  # fmt: skip
     options = {
@@ -80,6 +82,13 @@ def stat(
         "orientation": "auto", **more.pop("options", {}),
     }  # fmt: skip
     return Panel("stat", title, (query,), defaults=defaults, options=options, **more)
+
+
+def figures(title: str, query: Query, *columns: Json, **more: Any) -> Panel:
+    """Several figures of one row, each below its name; on a narrow screen they go on below one another."""
+    more.setdefault("height", 5)  # lower, and Grafana squeezes them all into one line on a telephone
+    shown = {"textMode": "value_and_name", **more.pop("options", {})}
+    return stat(title, query, field=".*", overrides=columns, options=shown, **more)
 
 
 def chart(
@@ -106,9 +115,11 @@ def chart(
 
 def rows(title: str, *queries: Query, sort: str = "", descending: bool = True, **more: Any) -> Panel:
     """A table; `sort` is the column, by its display name, that orders it at first."""
+    # Columns without a width share what there is, but never get less than `minWidth`; a filter's button would take the
+    # room of a third of a heading.
     defaults = {
-        "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True},
-        "noValue": "no data", **more.pop("defaults", {}),
+        "custom": {"cellOptions": {"type": "auto"}, "filterable": False, "minWidth": 72, "wrapHeaderText": True},
+        "mappings": nothing(ABSENT), "noValue": "nothing in this period", **more.pop("defaults", {}),
     }  # fmt: skip
     options = {
         "showHeader": True, "cellHeight": "sm", "footer": {"show": False},
@@ -119,7 +130,10 @@ def rows(title: str, *queries: Query, sort: str = "", descending: bool = True, *
 
 def candles(title: str, *queries: Query, unit: str = "", up: str, down: str, **more: Any) -> Panel:
     """Candles from the columns open, high, low, close and volume; what else there is becomes lines."""
-    defaults = {"unit": unit, "color": {"mode": "palette-classic"}, "custom": {"lineWidth": 1, "fillOpacity": 0}}
+    defaults = {
+        "unit": unit, "color": {"mode": "palette-classic"}, "noValue": "no data in this period",
+        "custom": {"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", **more.pop("custom", {})},
+    }  # fmt: skip
     options = {
         "mode": "candles+volume", "candleStyle": "candles", "colorStrategy": "open-close", "includeAllFields": True,
         "colors": {"up": up, "down": down, "flat": NEUTRAL}, "tooltip": {"mode": "multi", "sort": "none"},
@@ -148,11 +162,12 @@ def override(field: str, properties: Json) -> Json:
 
 
 def column(field: str, title: str = "", unit: str = "", **properties: Any) -> Json:
-    """How a table's column is headed and shown; `width` in pixels, `cell` its kind, the rest as Grafana has it."""
+    """How a column or figure is called and shown; `width` in pixels, `cell` its kind, the rest as Grafana has it."""
     named: Json = {"displayName": title} if title else {}
     named |= {"unit": unit} if unit else {}
     named |= {"custom.width": properties.pop("width")} if "width" in properties else {}
     named |= {"custom.cellOptions": {"type": properties.pop("cell")}} if "cell" in properties else {}
+    named |= {"mappings": [*properties.pop("mappings"), *nothing(ABSENT)]} if "mappings" in properties else {}
     return override(field, named | properties)
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Row
-from cryptoviz.dashboards.panel import chart, column, drawn, override, rows, stat, text, with_decimals
+from cryptoviz.dashboards.panel import (
+    chart,
+    coloured,
+    column,
+    drawn,
+    figures,
+    override,
+    rows,
+    stat,
+    text,
+    with_decimals,
+)
 from cryptoviz.dashboards.query import Query, digits, line, table
-from cryptoviz.dashboards.style import value_colours
+from cryptoviz.dashboards.style import value_colours, words
 from cryptoviz.dashboards.variable import asset, choice, listed, number, one, source
 
 HOW = f"""
-**Every choice above is computed at once**, anew with every refresh, over the bars stored by now: the four classic
-models and their consensus (left). What the stream filed by itself, with its own windows, is on the right, with
-intervals where it has forecast that far often enough.
-
-**Ahead of now** is drawn what the models say. If the chart ends today, choose *To: now+24h* at the top right; this
-dashboard starts with a day back and a day ahead.
+**Every choice above is computed at once**, anew with every refresh, over the bars stored by now (left). What the stream
+filed by itself, with its own windows, is on the right. **Ahead of now** is drawn what the models say: if the chart ends
+today, choose *To: now+24h* at the top right.
 
 How good such forecasts were: [Scoreboard](/d/{style.SCOREBOARD}). Most are worse than "the price stays the same".
 **Nothing here is financial advice.**
@@ -54,44 +62,42 @@ REASONS = {
     "stale_source": "the price is old: no quote came of late",
 }
 
-figures = with_decimals(
-    stat(
+now = with_decimals(
+    figures(
         "$asset now",
         table(
             "SELECT price, forecast, variation, volatility, points, dateDiff('second', made_at, now()) AS age_s"
             f" FROM {NOW} WHERE model = 'consensus'",
             numbers=("price", "forecast", "variation", "volatility", "points", "age_s"),
         ),
-        unit=style.PRICE, width=16, options={"textMode": "value_and_name", "orientation": "vertical"},
+        column("price", "Price"), column("forecast", "Consensus"),
+        column("variation", "Variation", style.PERCENT, decimals=2, thresholds=style.SIGN),
+        column("volatility", "Volatility", style.PERCENT, decimals=3),
+        column("points", "Points", "none", decimals=0), column("age_s", "Age", style.SECONDS, decimals=0),
+        unit=style.PRICE, width=16,
         description="The last bar's close, and what the consensus says. Volatility: standard deviation of the last 20 "
         "points in percent of their mean. Points: bars without a gap within the history chosen.",
-        overrides=(
-            column("price", "Price"), column("forecast", "Consensus"),
-            column("variation", "Variation", style.PERCENT, decimals=2, thresholds=style.SIGN),
-            column("volatility", "Volatility", style.PERCENT, decimals=3),
-            column("points", "Points", "none", decimals=0), column("age_s", "Age", style.SECONDS, decimals=0),
-        ),
     ),
     OF_ASSET,
 )  # fmt: skip
 signal = stat(
     "Signal", table(f"SELECT signal FROM {NOW} WHERE model = 'consensus'", texts=("signal",)), field="signal",
-    mappings=value_colours(style.SIGNALS), width=3,
+    mappings=value_colours(style.SIGNALS), width=3, height=5,
     description="By the rules and thresholds of the pipeline, with the parameters chosen. Not financial advice.",
 )  # fmt: skip
 reason = stat(
     "Because", table(f"SELECT signal_reason FROM {NOW} WHERE model = 'consensus'", texts=("signal_reason",)),
-    field="signal_reason", width=5,
-    mappings=[{"type": "value", "options": {name: {"text": said} for name, said in REASONS.items()}}],
+    field="signal_reason", width=5, height=5,
+    mappings=words(REASONS),
     options={"text": {"valueSize": 18}},
 )  # fmt: skip
 
 MODEL_COLUMNS = (
-    column("model", "Model"), column("forecast", "Forecast, $", style.AS_IT_IS),
-    column("variation", "Variation", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN),
-    column("confidence", "Confidence", style.PERCENT, decimals=1),
-    column("lower_80", "80 % from, $", style.AS_IT_IS), column("upper_80", "to, $", style.AS_IT_IS),
-    column("reason", "If none, why"), column("made_at", "Filed for", "time:HH:mm"),
+    column("model", "Model", width=148), column("forecast", "Forecast, $", style.AS_IT_IS, width=96),
+    column("variation", "Variation", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=82),
+    column("confidence", "Confidence", style.PERCENT, decimals=1, width=98),
+    column("lower_80", "80 % from, $", style.AS_IT_IS, width=92), column("upper_80", "to, $", style.AS_IT_IS, width=80),
+    column("made_at", "Made", "time:HH:mm", width=60), column("reason", "If none"),
 )  # fmt: skip
 asked = rows(
     "With your parameters",
@@ -105,7 +111,7 @@ asked = rows(
 filed = rows(
     "As the stream filed it, with its own windows",
     table(
-        f"SELECT model, {digits('forecast')}, variation, confidence, {digits('lower_80', 'upper_80')}, reason, made_at"
+        f"SELECT model, {digits('forecast')}, variation, confidence, {digits('lower_80', 'upper_80')}, made_at, reason"
         f" FROM {FILED} WHERE {AT} ORDER BY model",
         times=("made_at",), texts=("model", "reason"),
         numbers=("forecast", "variation", "confidence", "lower_80", "upper_80"),
@@ -139,8 +145,7 @@ ahead = with_decimals(
             override("/forecast/", {"displayName": "${__field.labels.model}", "custom.spanNulls": True,
                                     "custom.lineStyle": {"fill": "dash", "dash": [6, 4]},
                                     "custom.showPoints": "always", "custom.pointSize": 6}),
-            *(override(f"/\\b{name}\\b/", {"color": {"mode": "fixed", "fixedColor": colour}})
-              for name, colour in COLOURS.items()),
+            *coloured(COLOURS),
             *(override(name, drawn(title, style.GREY) | {"custom.spanNulls": True, "custom.lineWidth": 0} | more)
               for name, title, more in (
                   ("lower_95", "95 % from", {}), ("lower_80", "80 % from", {}),
@@ -163,12 +168,11 @@ then = with_decimals(
         description="Each forecast stands where its time came, beside the price there. filed: stored in advance; "
         "back_test: made over history, nobody filed it; catch_up: filed after its own target. Empty if the stream does "
         "not forecast this far ahead.",
-        unit=style.PRICE, width=14, height=11, custom={"spanNulls": 7_200_000},
+        unit=style.PRICE, width=13, height=11, custom={"spanNulls": 7_200_000},
         defaults={"noValue": "nothing of this kind had its time in this period"},
         overrides=(override("price", drawn("what happened", style.SKY)),
                    override("/forecast/", {"displayName": "${__field.labels.kind}"}),
-                   override("/\\bfiled\\b/", {"color": {"mode": "fixed", "fixedColor": style.ORANGE}}),
-                   override("/\\bback_test\\b/", {"color": {"mode": "fixed", "fixedColor": style.PURPLE}})),
+                   *coloured(style.KINDS)),
     ),
     OF_ASSET,
 )  # fmt: skip
@@ -182,12 +186,12 @@ outcomes = rows(
     ),
     description="Errors in percent of the price at the time of the forecast: the model's, and that of \"the price "
     "stays the same\".",
-    width=10, height=11,
+    width=11, height=11,
     overrides=(
-        column("target_at", "Time", "time:MM-DD HH:mm"), column("forecast", "Said, $", style.AS_IT_IS),
+        column("target_at", "Time", "time:MM-DD HH:mm", width=100), column("forecast", "Said, $", style.AS_IT_IS),
         column("happened", "Was, $", style.AS_IT_IS), column("error_percent", "Error", style.PERCENT, decimals=2),
-        column("naive_error_percent", "Naive's", style.PERCENT, decimals=2), column("direction", "Direction"),
-        column("kind", "Kind"),
+        column("naive_error_percent", "Naive's", style.PERCENT, decimals=2),
+        column("direction", "Direction", width=100), column("kind", "Kind", mappings=words(style.KIND_WORDS), width=84),
     ),
 )  # fmt: skip
 
@@ -195,11 +199,11 @@ PREDICTIONS = Dashboard(
     style.PREDICTIONS, "Predictions",
     "What the models forecast with parameters of your choice, what the stream filed, and what became of that.",
     rows=(
-        Row("", (figures, signal, reason)),
+        Row("", (now, signal, reason)),
         Row("", (ahead,)),
         Row("", (asked, filed)),
         Row("What the pipeline said then", (then, outcomes)),
-        Row("", (text("How to use it", HOW, width=24, height=8),)),
+        Row("", (text("How to use it", HOW, width=24, height=7),)),
     ),
     variables=(
         asset, source,

@@ -6,14 +6,10 @@ from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Row
 from cryptoviz.dashboards.panel import chart, column, override, rows, text
 from cryptoviz.dashboards.query import Query, line, table
-from cryptoviz.dashboards.style import Json, thresholds
+from cryptoviz.dashboards.style import Json, thresholds, words
 from cryptoviz.dashboards.variable import ALL, any_of, assets, choices, one, source
 
-KINDS = {
-    "filed": ("filed in advance", style.SKY),
-    "back_test": ("back-test, not filed", style.ORANGE),
-    "catch_up": ("caught up, too late", style.GREY),
-}
+KINDS = {"filed": "filed in advance", "back_test": "back-test, not filed", "catch_up": "caught up, too late"}
 MODELS = (
     "consensus", "consensus_adaptive", "online", "holt", "ewma", "drift", "ma_short", "ma_long", "trend", "momentum",
     "auto_arima", "auto_ets", "prophet",
@@ -30,7 +26,7 @@ all the same.
 of their own; with fewer than 30 of them nearly any figure can be luck.
 
 **Who said it when?**
-- *filed in advance*: stored before the outcome was known
+- *filed*: stored in advance, before the outcome was known
 - *back-test*: made over history, such as what a stack fills in at its start; nobody filed it
 - *caught up*: the pipeline was down, the forecast came after its own target
 
@@ -48,32 +44,26 @@ CHOSEN = (
     f" AND toString(horizon_s) IN {any_of('horizon')}"
 )
 OF_MODELS = f"model IN {any_of('model')}"
-BY = "horizon_s / 3600 AS hours, kind"
+HOURS = "horizon_s / 3600 AS hours"
+BY = f"{HOURS}, kind"
 ORDERED = "ORDER BY asset, horizon_s, kind"
 TIME = "time:YYYY-MM-DD HH:mm"
-
-kind_mappings: list[Json] = [{
-    "type": "value",
-    "options": {
-        kind: {"text": label, "color": colour, "index": place} for place, (kind, (label, colour)) in
-        enumerate(KINDS.items())
-    },
-}]  # fmt: skip
 COMMON = (
-    column("asset", "Asset", width=75),
-    column("hours", "Ahead", "suffix: h", width=75),
-    column("kind", "Kind", mappings=kind_mappings, cell="color-text", width=150),
-    column("model", "Model", width=160),
-    column("counts_from", "From", TIME, width=140),
-    column("counts_until", "Until", TIME, width=140),
-    column("n", "n", "locale", width=80),
-    column("n_independent", "without overlap", "locale", width=120),
-)
+    column("asset", "Asset", width=64),
+    column("hours", "Ahead", "suffix: h", width=62),
+    column("kind", "Kind", mappings=words(style.KIND_WORDS), width=84),
+    column("model", "Model", width=156),
+    column("counts_from", "From", TIME, width=144),
+    column("counts_until", "Until", TIME, width=144),
+    column("n", "n", "locale", width=72),
+    column("n_independent", "no overlap", "locale", width=92),
+)  # fmt: skip
 RMAE = thresholds(style.GOOD, (1, style.NEUTRAL), (1.000001, style.WARNING), (1.2, style.BAD))
 
 
 def _rmae(name: str, title: str) -> Json:
-    return column(name, title, "none", decimals=3, cell="color-text", thresholds=RMAE)
+    width = 86 if any(len(word) > 7 for word in title.split()) else 68
+    return column(name, title, "none", decimals=3, cell="color-text", thresholds=RMAE, width=width)
 
 
 counted = rows(
@@ -89,21 +79,21 @@ counted = rows(
     description="Forecasts of one model (naive, which always has one) that were scored, all assets chosen together; "
     "how many of one asset do not overlap; how many are void because no price or only a stale one was there to judge "
     "by.",
-    width=14, height=13, overrides=(*COMMON, column("n_void", "void", "locale", width=70)),
+    width=14, height=13, overrides=(*COMMON, column("n_void", "void", "locale", width=72)),
 )  # fmt: skip
 
 against_naive = rows(
     "Models against \"the price stays the same\": rMAE, below 1 is better",
     table(
         f"SELECT asset, {BY}, {', '.join(f'anyIf(rmae, model = {name!r}) AS {name}' for name in MODELS)},"
-        " max(scored) AS n, max(independent) AS n_independent, min(from) AS counts_from FROM (SELECT asset, horizon_s,"
-        " kind, model, rmae, n AS scored, n_independent AS independent, counts_from AS from"
-        f" FROM {_period('scoreboard_between')} WHERE {CHOSEN}) GROUP BY asset, horizon_s, kind {ORDERED}",
-        times=("counts_from",), texts=("asset", "kind"), numbers=("hours", *MODELS, "n", "n_independent"),
+        " max(independent) AS n_independent FROM (SELECT asset, horizon_s, kind, model, rmae,"
+        f" n_independent AS independent FROM {_period('scoreboard_between')} WHERE {CHOSEN})"
+        f" GROUP BY asset, horizon_s, kind {ORDERED}",
+        texts=("asset", "kind"), numbers=("hours", *MODELS, "n_independent"),
     ),
     description="Mean absolute error over that of naive on the same forecasts. Green: better than naive so far; with "
     "few forecasts that do not overlap it may be luck. The last three are there where the batch models run.",
-    width=24, height=11, overrides=(*COMMON, *(_rmae(name, name) for name in MODELS)),
+    width=24, height=12, overrides=(*COMMON, *(_rmae(name, name.replace("_", " ")) for name in MODELS)),
 )  # fmt: skip
 
 errors = chart(
@@ -132,8 +122,8 @@ errors = chart(
 figures = rows(
     "Every model in figures",
     table(
-        f"SELECT asset, {BY}, model, mae_percent, bias / mae AS bias, rmae, hit_rate, hit_low, hit_high, pt_p, n,"
-        f" n_independent, counts_from FROM {_period('scoreboard_between')} WHERE {CHOSEN} AND {OF_MODELS} AND n > 0"
+        f"SELECT asset, {HOURS}, model, rmae, hit_rate, hit_low, hit_high, pt_p, mae_percent, bias / mae AS bias, kind,"
+        f" n, n_independent, counts_from FROM {_period('scoreboard_between')} WHERE {CHOSEN} AND {OF_MODELS} AND n > 0"
         f" {ORDERED}, rmae",
         times=("counts_from",), texts=("asset", "kind", "model"),
         numbers=("hours", "mae_percent", "bias", "rmae", "hit_rate", "hit_low", "hit_high", "pt_p", "n",
@@ -165,8 +155,8 @@ def _held(level: int) -> Json:
 coverage = rows(
     "Intervals: how often they held the price",
     table(
-        f"SELECT asset, {BY}, model, coverage_50, coverage_80, coverage_95, width_80_percent, winkler_80_percent,"
-        f" n_intervals, n_independent FROM {_period('scoreboard_between')}"
+        f"SELECT asset, {HOURS}, model, coverage_80, coverage_50, coverage_95, width_80_percent, winkler_80_percent,"
+        f" kind, n_intervals, n_independent FROM {_period('scoreboard_between')}"
         f" WHERE {CHOSEN} AND {OF_MODELS} AND n_intervals > 0 {ORDERED}, model",
         texts=("asset", "kind", "model"),
         numbers=("hours", "coverage_50", "coverage_80", "coverage_95", "width_80_percent", "winkler_80_percent",
@@ -177,22 +167,23 @@ coverage = rows(
     "of the price. A model has intervals from its 30th score of that asset and horizon on.",
     width=24, height=10,
     overrides=(
-        *COMMON, _held(50), _held(80), _held(95),
+        *COMMON, _held(80), _held(50), _held(95),
         column("width_80_percent", "80 % width", style.PERCENT, decimals=2),
         column("winkler_80_percent", "Winkler", style.PERCENT, decimals=2),
-        column("n_intervals", "intervals", "locale", width=90),
+        column("n_intervals", "intervals", "locale"),
     ),
 )  # fmt: skip
 
 calibration = rows(
     "Confidence stated, and how often the direction was right",
     table(
-        f"SELECT asset, {BY}, model, mean_confidence / 100 AS stated, hit_rate, hit_low, hit_high, n, n_independent"
-        f" FROM calibration WHERE {CHOSEN} AND {OF_MODELS} {ORDERED}, model, confidence_from",
+        f"SELECT asset, {HOURS}, model, mean_confidence / 100 AS stated, hit_rate, hit_low, hit_high, kind, n,"
+        f" n_independent FROM {_period('calibration_between')} WHERE {CHOSEN} AND {OF_MODELS}"
+        f" {ORDERED}, model, confidence_from",
         texts=("asset", "kind", "model"),
         numbers=("hours", "stated", "hit_rate", "hit_low", "hit_high", "n", "n_independent"),
     ),
-    description="A row per step of 10 % of stated confidence, over all scores there are, whatever the period. "
+    description="A row per step of 10 % of stated confidence, over the forecasts whose time came in the period. "
     "Confidence is a formula about volatility and deviation, almost always above 90 %: it is no "
     "probability of being right.",
     width=24, height=10,
@@ -213,17 +204,21 @@ weights = chart(
         "weight", by=("model",),
     ),
     description="Each model's share in consensus_adaptive, filed with the forecasts: the better its recent scores, the "
-    "more. The mean over the assets chosen.",
-    unit=style.SHARE, name="${__field.labels.model}", repeat="horizon", per_row=3, max_points=200, min_interval="5m",
-    custom={"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}, "spanNulls": 3_600_000},
+    "more. The mean over the assets chosen. They are filed from the first forecast of the stream on, and not for "
+    "history filled in, hence only points at the right soon after a start; the last of them are in the legend.",
+    unit=style.SHARE, name="${__field.labels.model}", repeat="horizon", per_row=3, height=9, max_points=200,
+    min_interval="5m",
+    custom={"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}, "spanNulls": 3_600_000,
+            "showPoints": "always", "pointSize": 4},
+    options={"legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": ["lastNotNull"]}},
     defaults={"min": 0, "max": 1, "decimals": 0, "noValue": "nothing filed in this period yet"},
     overrides=tuple(override(f"/^{name}$/", {"color": {"mode": "fixed", "fixedColor": colour}})
                     for name, colour in LINES.items()),
 )  # fmt: skip
 
 
-def _labelled(labels: dict[str, tuple[str, str]]) -> str:
-    told = ", ".join(f"('{value}', '{label}')" for value, (label, _) in labels.items())
+def _labelled(labels: dict[str, str]) -> str:
+    told = ", ".join(f"('{value}', '{label}')" for value, label in labels.items())
     return f"SELECT said.1 AS value, said.2 AS label FROM (SELECT arrayJoin([{told}]) AS said)"
 
 

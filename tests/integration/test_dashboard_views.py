@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
+from independent_indicators import expected_indicators, same_value
 from servers import ClickHouseServer
 from stored_market import PRICES, SOURCES, fill
 
@@ -22,6 +24,7 @@ from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 MINUTES = 150
+INDICATORS = ("rsi", "macd", "macd_signal", "macd_histogram", "stochastic_k", "stochastic_d", "atr")
 Row = dict[str, Any]
 
 
@@ -204,6 +207,63 @@ def test_candles_join_bars_and_bands_are_those_of_the_stream(asked: Asked, bars:
             assert candle[band] == pytest.approx(stored[band], rel=1e-9)
 
 
+def test_indicators_are_those_of_the_stream(asked: Asked) -> None:
+    for asset in ("BTC", "DOGE"):
+        found = asked.over("v_indicators", f"time < {asked.now_s}", step_s=60, asset=f"'{asset}'", source="'all'")
+        filed = {
+            row["at"]: row for row in asked.rows(f"SELECT * FROM indicators FINAL WHERE asset = '{asset}'")
+            if row["source"] == "all"
+        }  # fmt: skip
+        assert len(found) >= 59
+        for row in found:
+            for name in INDICATORS:
+                assert same_value(name, row[name], filed[row["time"]][name], PRICES[asset]), name
+
+
+@pytest.mark.parametrize("interval_s", [60, 3600])
+def test_indicators_need_no_stream_and_begin_anew_after_a_gap(asked: Asked, interval_s: int) -> None:
+    rng = np.random.default_rng(5)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 120)))
+    high, low = close * 1.004, close * 0.997
+    flat = slice(70, 100)  # where nothing moves
+    close[flat] = high[flat] = low[flat] = close[70]
+    wanted = [
+        {name: values[place] for name, values in expected_indicators(high[part], low[part], close[part]).items()}
+        for part, length in ((slice(0, 50), 50), (slice(50, 120), 70))
+        for place in range(length)
+    ]
+    end_s = asked.now_s // 3600 * 3600 - 3600
+    places = [*range(50), *range(60, 130)]  # ten bars are missing
+    starts = [datetime.fromtimestamp(end_s - (130 - place) * interval_s, UTC) for place in places]
+    asset, names = f"HISTORY{interval_s}", ["asset", "source", "interval_s", "start", "open", "high", "low", "close"]
+    rows = [[asset, "x", interval_s, start, *(4 * [0.0])] for start in starts]
+    for row, values in zip(rows, zip(close, high, low, close, strict=True), strict=True):
+        row[4:] = map(float, values)
+    asked.client.insert("bars", rows, names, database=asked.database)
+    try:
+        found = asked.over("v_indicators", seconds=131 * interval_s + 7200, step_s=interval_s, asset=f"'{asset}'",
+                           source="'x'")  # fmt: skip
+    finally:
+        asked.client.command(f"DELETE FROM {asked.database}.bars WHERE asset = '{asset}'")
+    found.sort(key=lambda row: row["time"])
+    assert [row["time"] for row in found] == [start.timestamp() + interval_s for start in starts]
+    for row, expected in zip(found, wanted, strict=True):
+        for name in INDICATORS:
+            assert same_value(name, row[name], expected[name], 100.0), (row["time"], name)
+
+
+def test_indicators_do_not_depend_on_where_the_period_begins(asked: Asked) -> None:
+    long, short = (
+        {row["time"]: row for row in asked.over("v_indicators", f"time < {asked.now_s}", seconds=seconds, step_s=60,
+                                                asset="'BTC'", source="'all'")}
+        for seconds in (7200, 1200)
+    )  # fmt: skip
+    assert len(short) >= 19
+    for at, row in short.items():
+        for name in INDICATORS:
+            assert row[name] == pytest.approx(long[at][name], rel=1e-9)
+
+
 def test_averages_are_missing_after_a_gap(asked: Asked) -> None:
     start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=60)
     places = [*range(20), *range(25, 50)]
@@ -255,6 +315,19 @@ def test_the_market_is_the_last_bar_of_all_sources_and_the_newest_signal(asked: 
         newest = series(signals, asset=asset)[-1]
         assert (row["signal"], row["confidence"]) == (newest["signal"], newest["confidence"])
         assert row["age_s"] == pytest.approx(time.time() - mine[-1]["ended"], abs=20)
+
+
+def test_market_caps_are_the_last_that_any_source_told(asked: Asked) -> None:
+    now = datetime.now(UTC)
+    told = [("CAP", "a", 5.0, 30), ("CAP", "b", 7.0, 20), ("CAP", "b", None, 10), ("OLD", "a", 9.0, 7200)]
+    rows = [[asset, source, asset, cap, now - timedelta(seconds=ago), 1.0, True] for asset, source, cap, ago in told]
+    names = ["asset", "source", "symbol", "market_cap", "at", "price", "feeds"]
+    asked.client.insert("quotes", rows, names, database=asked.database)
+    try:
+        found = {row["asset"]: row["market_cap"] for row in asked.rows("SELECT * FROM v_market_caps")}
+        assert found == {"CAP": 7.0}
+    finally:
+        asked.client.command(f"DELETE FROM {asked.database}.quotes WHERE asset IN ('CAP', 'OLD')")
 
 
 def test_a_change_of_signal_is_where_it_differs_from_the_one_before(asked: Asked) -> None:
@@ -343,6 +416,26 @@ def test_errors_are_summed_by_the_step_in_which_their_time_came(asked: Asked) ->
     assert summed == {key: pytest.approx(figures) for key, figures in wanted.items()}
     assert len(found) == len(summed)
     assert len({time for time, *_ in summed}) > 1
+
+
+def test_confidence_is_held_against_the_outcomes_of_the_period(asked: Asked) -> None:
+    everything = asked.rows("SELECT * FROM calibration")
+    key = ("kind", "asset", "source", "horizon_s", "model", "confidence_from")
+    told = {tuple(row[name] for name in key): row for row in everything}
+    over_all = asked.over("calibration_between", seconds=30 * 86_400)
+    assert len(over_all) == len(everything) > 0
+    for row in over_all:
+        same = told[tuple(row[name] for name in key)]
+        for name in ("n", "n_independent", "mean_confidence", "hit_rate", "hit_low", "hit_high"):
+            assert row[name] == (None if same[name] is None else pytest.approx(same[name]))
+    since = asked.now_s - 1200
+    (counted,) = asked.rows(
+        f"SELECT count() AS n FROM scored WHERE isNotNull(hit) AND isNotNull(confidence) AND target_at >= {since}"
+        f" AND target_at < {asked.now_s}"
+    )
+    part = sum(row["n"] for row in asked.over("calibration_between", seconds=1200))
+    assert part == counted["n"]
+    assert 0 < part < sum(row["n"] for row in everything)
 
 
 def test_forecasts_now_are_the_newest_filed_with_their_intervals(asked: Asked) -> None:

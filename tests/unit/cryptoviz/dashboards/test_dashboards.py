@@ -12,7 +12,7 @@ from grafana_sql import VARIABLE, Period, expand
 from cryptoviz.dashboards import DASHBOARDS, style
 from cryptoviz.dashboards import asset as asset_module
 from cryptoviz.dashboards import scoreboard as scoreboard_module
-from cryptoviz.dashboards.dashboard import LINKS, WIDTH, Dashboard, Row
+from cryptoviz.dashboards.dashboard import WIDTH, Dashboard, Row
 from cryptoviz.dashboards.panel import chart, text
 from cryptoviz.dashboards.query import line
 from cryptoviz.dashboards.variable import ALL, Variable, any_of, choices, listed, number, one
@@ -49,12 +49,40 @@ def test_a_dashboard_is_what_everyone_is_used_to(dashboard: Dashboard) -> None:
     made = json.loads(dashboard.text())
     assert (made["refresh"], made["timezone"], made["graphTooltip"], made["style"]) == ("30s", "browser", 1, "dark")
     assert "10s" in made["timepicker"]["refresh_intervals"]
-    assert made["links"] == [LINKS]
-    assert LINKS["keepTime"]
-    assert LINKS["includeVars"]
     assert made["id"] is None
     assert made["tags"] == [style.TAG]
     assert "version" not in made
+
+
+@EACH
+def test_the_bar_leads_to_the_others_with_what_was_chosen(dashboard: Dashboard) -> None:
+    links = dashboard.json()["links"]
+    others = [each for each in DASHBOARDS if each is not dashboard]
+    assert [link["url"] for link in links] == [f"/d/{uid}" for uid in style.NAVIGATION if uid != dashboard.uid]
+    assert {link["url"] for link in links} == {f"/d/{other.uid}" for other in others}
+    assert all(link["includeVars"] for link in links)
+    ahead = {each.uid for each in DASHBOARDS if each.until != "now"}
+    for link in links:
+        goes_ahead = bool(ahead & {dashboard.uid, link["url"].removeprefix("/d/")})
+        assert link["keepTime"] is not goes_ahead, "a period that ends ahead of now is of use to one dashboard only"
+
+
+@EACH
+def test_what_is_not_there_has_no_threshold_s_colour(dashboard: Dashboard) -> None:
+    for panel in flat(dashboard):
+        if panel["type"] in {"stat", "table"}:
+            overrides = [each for made in panel["fieldConfig"]["overrides"] for each in made["properties"]]
+            given = [each["value"] for each in overrides if each["id"] == "mappings"]
+            for mappings in (panel["fieldConfig"]["defaults"]["mappings"], *given):
+                special = {each["options"]["match"]: each["options"]["result"] for each in mappings[-2:]}
+                assert {special[match]["color"] for match in ("null+nan", "empty")} == {style.NEUTRAL}, panel["title"]
+
+
+@EACH
+def test_a_panel_without_data_says_so(dashboard: Dashboard) -> None:
+    for panel in flat(dashboard):
+        if "targets" in panel:
+            assert panel["fieldConfig"]["defaults"]["noValue"]
 
 
 @EACH
@@ -181,6 +209,13 @@ def test_the_panel_of_the_guide_works_as_the_guide_says() -> None:
     assert 'Row("Indicators", (rsi, macd, stochastic)),' in source
     assert 'Row("Indicators", (rsi, macd, stochastic, true_range)),' in GUIDE
     expand(panel.queries[0].sql, PERIOD, {variable.name: "x" for variable in asset_module.ASSET.variables})
+
+
+def test_the_moments_of_an_assets_charts_are_below_one_another() -> None:
+    charts = [panel for panel in flat(asset_module.ASSET) if panel["type"] in {"candlestick", "timeseries"}]
+    assert len(charts) == 4
+    assert {panel["fieldConfig"]["defaults"]["custom"]["axisWidth"] for panel in charts} == {asset_module.AXIS_WIDTH}
+    assert {(panel["gridPos"]["x"], panel["gridPos"]["w"]) for panel in charts} == {(0, WIDTH)}
 
 
 def test_every_dashboard_and_module_is_in_the_guide() -> None:
