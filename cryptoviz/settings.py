@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr = Field(
         SecretStr(""), description="Address that alerts are posted to as JSON; empty: they are shown in Grafana alone"
     )
+    alert_webhook_token: SecretStr = Field(
+        SecretStr(""), description="Sent along as `Authorization: Bearer ...`; the address is seen in Grafana, this not"
+    )
     alert_price_move_percent: float = Field(5.0, gt=0, description="Change of a price within an hour that is told")
     alert_divergence_percent: float = Field(2.0, gt=0, description="Distance of a source from the others that is told")
     alert_signal_hours: Hours = Field(

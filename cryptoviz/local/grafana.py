@@ -75,10 +75,13 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
         # Rules are evaluated at the same moment: without it writers of Grafana's own database find it locked.
         "GF_DATABASE_WAL": "true",
+        # Until then after the first start, alerts would go to an address of Grafana's own.
+        "GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL": "10s",
         **_plugin_environment(plugins),
         **_clickhouse_environment(settings),
         # Provisioning refuses an empty address.
         "CRYPTOVIZ_ALERT_WEBHOOK": settings.alert_webhook.get_secret_value() or NO_WEBHOOK,
+        "CRYPTOVIZ_ALERT_WEBHOOK_TOKEN": settings.alert_webhook_token.get_secret_value(),
     }
 
 
