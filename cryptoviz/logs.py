@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import logging.config
+import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 CHATTY = ("aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
 ALARMIST = ("urllib3", "clickhouse_connect")  # they log every vain attempt, and raise it as well
+KAFKA_CLIENTS = ("aiokafka", "cryptoviz.kafka")  # some 90 lines a second while Kafka is away
+REPEATED_AFTER_S = 60.0
+MOST_KINDS = 1_000
+_VARYING = re.compile(r"\d+")
+
+
+class Repeats(logging.Filter):
+    """Lets a line of Kafka's clients pass once a minute, with the number of those like it that were held back."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now_s = now_s
+        self._passed: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written; lines that differ in numbers alone are the same."""
+        if not record.name.startswith(KAFKA_CLIENTS):
+            return True
+        text = record.getMessage()
+        kind, now_s = (record.name, _VARYING.sub("", text)), self._now_s()
+        passed_at, held = self._passed.get(kind, (float("-inf"), 0))
+        if now_s - passed_at < REPEATED_AFTER_S:
+            self._passed[kind] = (passed_at, held + 1)
+            return False
+        if held:
+            record.msg, record.args = f"{text} (and {held} lines like it)", ()
+        if len(self._passed) >= MOST_KINDS:
+            self._passed.clear()
+        self._passed[kind] = (now_s, 0)
+        return True
 
 
 class UtcFormatter(logging.Formatter):
@@ -24,7 +56,8 @@ def logging_config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": UtcFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"repeats": {"()": Repeats}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {name: {"level": "WARNING"} for name in CHATTY} | {name: {"level": "ERROR"} for name in ALARMIST},
     }

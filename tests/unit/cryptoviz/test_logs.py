@@ -1,0 +1,40 @@
+"""The log of an outage stays short, and says how much of the same was left out."""
+
+from __future__ import annotations
+
+import logging
+
+from fakes import FakeTime
+
+from cryptoviz.logs import MOST_KINDS, REPEATED_AFTER_S, Repeats
+
+
+def _record(text: str, *arguments: object, name: str = "aiokafka.client") -> logging.LogRecord:
+    return logging.LogRecord(name, logging.ERROR, "", 0, text, arguments, None)
+
+
+def test_a_kafka_client_s_line_passes_once_a_minute_and_tells_how_many_were_like_it() -> None:
+    clock = FakeTime()
+    repeats = Repeats(clock)
+    assert repeats.filter(_record("Unable connect to node with id %s: [Errno %d] refused", 1, 111))
+    for _ in range(5):
+        assert not repeats.filter(_record("Unable connect to node with id %s: [Errno %d] refused", 2, 111))
+    assert repeats.filter(_record("Unable to update metadata from %s", [1]))
+    clock.now += REPEATED_AFTER_S
+    late = _record("Unable connect to node with id %s: [Errno %d] refused", 1, 111)
+    assert repeats.filter(late)
+    assert late.getMessage() == "Unable connect to node with id 1: [Errno 111] refused (and 5 lines like it)"
+    assert not repeats.filter(_record("Unable connect to node with id %s: [Errno %d] refused", 1, 111))
+
+
+def test_our_own_lines_are_never_held_back() -> None:
+    repeats = Repeats(FakeTime())
+    assert all(repeats.filter(_record("late", name="processors.sink")) for _ in range(3))
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    clock = FakeTime()
+    repeats = Repeats(clock)
+    for number in range(MOST_KINDS * 2):
+        assert repeats.filter(_record("x" * (number + 1)))
+    assert len(repeats._passed) <= MOST_KINDS
