@@ -38,6 +38,7 @@ class Pipeline:
 
     settings: Settings
     parts: dict[str, Part]
+    kafka: KafkaServer
     clickhouse: ClickHouseServer
     disks: Mapping[str, SmallDisk]
 
@@ -114,9 +115,9 @@ def pipeline(
     )  # fmt: skip
     warden = Reaper()
     parts = {part.name: part for part in _parts(folder, stream, per_second, kafka, clickhouse, settings, warden)}
-    running = Pipeline(settings, parts, clickhouse, disks)
+    running = Pipeline(settings, parts, kafka, clickhouse, disks)
     try:
-        _start_servers(running, kafka, clickhouse)
+        _start_servers(running)
         yield running
     finally:
         for name in reversed(parts):
@@ -124,8 +125,8 @@ def pipeline(
         warden.close()
 
 
-def _start_servers(running: Pipeline, kafka: KafkaServer, clickhouse: ClickHouseServer) -> None:
-    for name, server in (("kafka", kafka), ("clickhouse", clickhouse)):
+def _start_servers(running: Pipeline) -> None:
+    for name, server in (("kafka", running.kafka), ("clickhouse", running.clickhouse)):
         running.parts[name].keep()
         wait_until(server.answers, READY_WITHIN_S, f"{name} to answer", every_s=0.2)
     ensure_topics(running.settings)

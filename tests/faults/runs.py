@@ -16,6 +16,7 @@ from faults.pipeline import Pipeline, pipeline
 from faults.schedule import Strike
 from faults.small_disk import SmallDisk
 from faults.tables import Tables, client_of, read_tables, rows_of
+from faults.watcher import watched
 from servers import ClickHouseServer
 
 
@@ -50,7 +51,7 @@ def run(
 ) -> Run:  # fmt: skip
     """Feed the stream through a pipeline of its own, struck as told, and read what it has left."""
     began = time.monotonic()
-    with pipeline(folder, stream, per_second, disks) as running:
+    with pipeline(folder, stream, per_second, disks) as running, watched(running.settings, running.kafka.answers, say):
         done = running.strike(list(strikes), say)
         say(f"{time.monotonic() - began:7.1f} s  everything is fed")
         running.wait_until_through()

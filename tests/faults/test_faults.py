@@ -22,8 +22,8 @@ FULL = Plan(
 FULL_STREAM = Shape(minutes=1200)
 FEEDS_SHARE = 0.75
 """Of the time of a plan: in the rest the feeder is away, or waits for the broker."""
-SHORT = Plan(25, kills=6)
-SHORT_STREAM = Shape(minutes=90)
+SHORT = Plan(20, kills=6)
+SHORT_STREAM = Shape(minutes=60)
 
 
 @pytest.mark.timeout(300)
