@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from grafana_sql import Period, Value, expand
 from servers import ClickHouseServer
 from stored_market import fill
+from stored_metrics import fill_letters, fill_metrics
 
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
@@ -108,6 +109,8 @@ def filled(server: ClickHouseServer) -> Served:
     now_s = int(time.time())
     client = connect(settings_of(server))
     fill(client, "crypto", now_s * 1000, MARKET_MINUTES)
+    fill_metrics(client, "crypto", now_s * 1000, MARKET_MINUTES)
+    fill_letters(client, "crypto", now_s * 1000)
     client.close()
     return Served(server, now_s)
 
