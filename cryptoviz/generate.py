@@ -1,4 +1,4 @@
-"""Writes what is committed but generated: `.env.example`, JSON Schemas, dashboards; run it with `make generate`."""
+"""Writes what is committed but generated: `.env.example`, JSON Schemas, dashboards, alerts: run `make generate`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from cryptoviz.alerting import RULES
+from cryptoviz.alerting.files import alerting_files
+from cryptoviz.alerting.runbook import runbook
 from cryptoviz.dashboards import DASHBOARDS
 from cryptoviz.messages import schema_of
 from cryptoviz.settings import Settings, SourceSettings
@@ -46,7 +49,8 @@ def schemas() -> Iterator[tuple[str, str]]:
 
 def dashboards() -> Iterator[tuple[str, str]]:
     """(file name, content) of each of Grafana's dashboards."""
-    for dashboard in DASHBOARDS:
+    guide = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    for dashboard in (*DASHBOARDS, runbook(guide, RULES)):
         yield dashboard.file, dashboard.text()
 
 
@@ -72,6 +76,8 @@ def main() -> None:
         (folder / name).write_text(content, encoding="utf-8")
     for name, content in dashboards():
         (ROOT / "grafana" / "dashboards" / name).write_text(content, encoding="utf-8")
+    for name, content in alerting_files():
+        (ROOT / "grafana" / "provisioning" / "alerting" / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
+from cryptoviz.alerting.files import FOLDER
 from cryptoviz.cli import COMMANDS
 from cryptoviz.dashboards.home import HOME
 from cryptoviz.generate import COMPOSE_ONLY
-from cryptoviz.local.grafana import PLUGIN, PLUGIN_VERSION
+from cryptoviz.local.grafana import (
+    PLUGIN,
+    PLUGIN_VERSION,
+    Grafana,
+    grafana_environment,
+)
 from cryptoviz.local.kafka_jars import KAFKA_VERSION
-from cryptoviz.settings import Settings
+from cryptoviz.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -135,6 +141,33 @@ def test_no_lock_names_an_address() -> None:
 
 def _locked(name: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9-]+==[^\s;\\]+", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_grafana_is_set_up_as_on_one_machine(tmp_path: Path) -> None:
+    here = grafana_environment(Settings(), Grafana(("grafana",), tmp_path), tmp_path)
+    there = {name: str(value) for name, value in SERVICES["grafana"]["environment"].items()}
+    own = {"HTTP_ADDR", "HTTP_PORT", "PATHS_", "LOG_MODE", "PASSWORD", "HOME_DASHBOARD", "PREINSTALL"}
+    same = {name for name in here if name.startswith("GF_") and not any(part in name for part in own)}
+    assert {name: here[name] for name in same} == {name: there[name] for name in same}
+    assert {name for name in here if name.startswith("CRYPTOVIZ_")} <= set(there)
+
+
+@pytest.mark.parametrize("webhook", ["", "https://example.com/hook"])
+def test_alerts_are_sent_where_a_webhook_is_set_as_on_one_machine(tmp_path: Path, webhook: str) -> None:
+    here = grafana_environment(load_settings(alert_webhook=webhook), Grafana(("grafana",), tmp_path), tmp_path)[
+        "CRYPTOVIZ_ALERT_WEBHOOK"
+    ]
+    assert here == (webhook or FOLDER)
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("docker-compose is not installed (Debian: apt-get install docker-compose)")
+    (tmp_path / "docker-compose.yml").write_text(TEXT)
+    lines = "".join(f"{name}=secret\n" for name in {*PASSWORDS})
+    (tmp_path / ".env").write_text(f"{lines}CRYPTOVIZ_ALERT_WEBHOOK={webhook}\n")
+    config = [compose, "config"]
+    done = subprocess.run(config, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    there = yaml.safe_load(done.stdout)["services"]["grafana"]["environment"]
+    assert there["CRYPTOVIZ_ALERT_WEBHOOK"] == here
 
 
 def test_grafana_opens_the_dashboard_home() -> None:
