@@ -18,6 +18,7 @@ GUIDE = f"""
 - [**Asset**](/d/{style.ASSET}): one asset: candles, averages, bands, RSI, MACD, Stochastic, signals
 - [**Predictions**](/d/{style.PREDICTIONS}): what the models forecast, with the parameters of your choice
 - [**Scoreboard**](/d/{style.SCOREBOARD}): how the forecasts turned out: errors, hits, calibration
+- [**Pipeline**](/d/{style.PIPELINE}): how the machine behind it does: sources, delays, what was set aside
 
 The period is chosen at the top right and stays when you go from one dashboard to another. Drag over a chart to zoom in.
 """
@@ -50,7 +51,7 @@ now = figures(
     "per minute: over the last ten.",
 )  # fmt: skip
 
-guide = text("Where to go", GUIDE, width=7, height=9)
+guide = text("Where to go", GUIDE, width=7, height=11)
 disclaimer = text("Please note", DISCLAIMER, width=7, height=5)
 
 # As the fields are called after the join: by their column and their question.
@@ -74,7 +75,8 @@ market = rows(
     description="Price: the last bar's, the median over the sources. Signal and forecast: the consensus of the models, "
     "as far ahead as chosen above. Click an asset for its own dashboard, its signal for the forecasts. Market cap: "
     "what the sources last said of all coins together.",
-    width=17, height=14, sort="Market cap", max_points=60,
+    width=17, height=16, sort="Market cap", max_points=60,
+    defaults={"noValue": "no prices yet: after `make demo` or `make up` the first come within a minute"},
     transformations=(
         transform("timeSeriesTable"),
         transform("joinByField", byField="asset", mode="outer"),
@@ -106,7 +108,7 @@ sources = rows(
         times=("since",), texts=("source", "state", "reason"), numbers=("age_s", "assets"),
     ),
     description="What each source's own heartbeat said last, since when and why, and the age of its newest quote.",
-    width=24, height=5,
+    width=24, height=5, defaults={"noValue": "no source has said anything yet"},
     overrides=(
         column("source", "Source", width=130),
         column("state", "State", cell="color-text", mappings=value_colours(style.SOURCE_STATES), width=110),

@@ -94,6 +94,7 @@ gaps_now = rows(
         texts=("asset", "lowest", "highest"), numbers=("lowest_price", "highest_price", "gap", "gap_percent"),
     ),
     description="The newest quotes of the sources chosen, as far as they are younger than CRYPTOVIZ_STALE_SECONDS.",
+    defaults={"noValue": "no two of the sources chosen have a fresh quote of the same asset"},
     width=24, height=6,
     overrides=(
         column("asset", "Asset", width=70), column("lowest", "Cheapest at", width=120),

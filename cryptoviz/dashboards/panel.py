@@ -11,6 +11,7 @@ from cryptoviz.dashboards.query import Query, table
 from cryptoviz.dashboards.style import DATA_SOURCE, NEUTRAL, TEXT, Json, nothing, thresholds
 
 ABSENT = "–"  # noqa: RUF001
+NO_DATA = "nothing in this period: choose a longer one, or see on Home whether prices come"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def chart(
 ) -> Panel:
     """Lines over time; `name` names them, as `${__field.labels.asset}`; `custom` is how they are drawn."""
     defaults = {
-        "unit": unit, "color": {"mode": "palette-classic"}, "noValue": "no data in this period",
+        "unit": unit, "color": {"mode": "palette-classic"}, "mappings": nothing(ABSENT), "noValue": NO_DATA,
         "custom": {
             "drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "showPoints": "auto", "pointSize": 3,
             "lineInterpolation": "linear", "spanNulls": 600_000, "axisPlacement": "auto", "axisSoftMin": None,
@@ -119,7 +120,7 @@ def rows(title: str, *queries: Query, sort: str = "", descending: bool = True, *
     # room of a third of a heading.
     defaults = {
         "custom": {"cellOptions": {"type": "auto"}, "filterable": False, "minWidth": 72, "wrapHeaderText": True},
-        "mappings": nothing(ABSENT), "noValue": "nothing in this period", **more.pop("defaults", {}),
+        "mappings": nothing(ABSENT), "noValue": NO_DATA, **more.pop("defaults", {}),
     }  # fmt: skip
     options = {
         "showHeader": True, "cellHeight": "sm", "footer": {"show": False},
@@ -131,7 +132,7 @@ def rows(title: str, *queries: Query, sort: str = "", descending: bool = True, *
 def candles(title: str, *queries: Query, unit: str = "", up: str, down: str, **more: Any) -> Panel:
     """Candles from the columns open, high, low, close and volume; what else there is becomes lines."""
     defaults = {
-        "unit": unit, "color": {"mode": "palette-classic"}, "noValue": "no data in this period",
+        "unit": unit, "color": {"mode": "palette-classic"}, "mappings": nothing(ABSENT), "noValue": NO_DATA,
         "custom": {"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", **more.pop("custom", {})},
     }  # fmt: skip
     options = {

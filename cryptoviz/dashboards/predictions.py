@@ -118,7 +118,8 @@ filed = rows(
     ),
     description="The newest forecasts as far ahead as chosen, if the stream makes such (1, 4 and 24 h unless set "
     "otherwise). The interval held the price in 80 % of cases as far as the model has learned by now.",
-    width=14, height=10, overrides=MODEL_COLUMNS, defaults={"noValue": "The stream does not forecast this far ahead"},
+    width=14, height=10, overrides=MODEL_COLUMNS,
+    defaults={"noValue": "nothing filed as far ahead as this: choose 1, 4 or 24 hours, or wait for the next forecast"},
 )  # fmt: skip
 
 ahead = with_decimals(
@@ -157,6 +158,7 @@ ahead = with_decimals(
     OF_ASSET,
 )  # fmt: skip
 
+NOT_YET = "no such forecast had its time in this period: the first come an hour after the start"
 WITHIN = f"{AT} AND $__timeFilter(target_at)"
 then = with_decimals(
     chart(
@@ -169,7 +171,7 @@ then = with_decimals(
         "back_test: made over history, nobody filed it; catch_up: filed after its own target. Empty if the stream does "
         "not forecast this far ahead.",
         unit=style.PRICE, width=13, height=11, custom={"spanNulls": 7_200_000},
-        defaults={"noValue": "nothing of this kind had its time in this period"},
+        defaults={"noValue": NOT_YET},
         overrides=(override("price", drawn("what happened", style.SKY)),
                    override("/forecast/", {"displayName": "${__field.labels.kind}"}),
                    *coloured(style.KINDS)),
@@ -186,7 +188,7 @@ outcomes = rows(
     ),
     description="Errors in percent of the price at the time of the forecast: the model's, and that of \"the price "
     "stays the same\".",
-    width=11, height=11,
+    width=11, height=11, defaults={"noValue": NOT_YET},
     overrides=(
         column("target_at", "Time", "time:MM-DD HH:mm", width=100), column("forecast", "Said, $", style.AS_IT_IS),
         column("happened", "Was, $", style.AS_IT_IS), column("error_percent", "Error", style.PERCENT, decimals=2),

@@ -58,6 +58,7 @@ COMMON = (
     column("n", "n", "locale", width=72),
     column("n_independent", "no overlap", "locale", width=92),
 )  # fmt: skip
+NOT_YET = {"noValue": "no such forecast had its time in this period: the first come an hour after the start"}
 RMAE = thresholds(style.GOOD, (1, style.NEUTRAL), (1.000001, style.WARNING), (1.2, style.BAD))
 
 
@@ -79,7 +80,7 @@ counted = rows(
     description="Forecasts of one model (naive, which always has one) that were scored, all assets chosen together; "
     "how many of one asset do not overlap; how many are void because no price or only a stale one was there to judge "
     "by.",
-    width=14, height=13, overrides=(*COMMON, column("n_void", "void", "locale", width=72)),
+    width=14, height=13, defaults=NOT_YET, overrides=(*COMMON, column("n_void", "void", "locale", width=72)),
 )  # fmt: skip
 
 against_naive = rows(
@@ -93,7 +94,8 @@ against_naive = rows(
     ),
     description="Mean absolute error over that of naive on the same forecasts. Green: better than naive so far; with "
     "few forecasts that do not overlap it may be luck. The last three are there where the batch models run.",
-    width=24, height=12, overrides=(*COMMON, *(_rmae(name, name.replace("_", " ")) for name in MODELS)),
+    width=24, height=12, defaults=NOT_YET,
+    overrides=(*COMMON, *(_rmae(name, name.replace("_", " ")) for name in MODELS)),
 )  # fmt: skip
 
 errors = chart(
@@ -110,7 +112,7 @@ errors = chart(
     min_interval="1h",
     custom={"scaleDistribution": {"type": "log", "log": 2}, "thresholdsStyle": {"mode": "dashed"},
             "spanNulls": 14_400_000},
-    defaults={"decimals": 2, "thresholds": thresholds(style.NEUTRAL, (1, style.NEUTRAL))},
+    defaults=NOT_YET | {"decimals": 2, "thresholds": thresholds(style.NEUTRAL, (1, style.NEUTRAL))},
     overrides=(
         *(override(f"/^{name} /", {"color": {"mode": "fixed", "fixedColor": colour}})
           for name, colour in LINES.items()),
@@ -133,7 +135,7 @@ figures = rows(
     "often the direction was right, with its 95 % interval (Wilson), and p of the test of direction (Pesaran and "
     "Timmermann): both reckon with forecasts without overlap only. Of many p values one in twenty is below "
     "0.05 by chance.",
-    width=24, height=10,
+    width=24, height=10, defaults=NOT_YET,
     overrides=(
         *COMMON, _rmae("rmae", "rMAE"), column("mae_percent", "MAE", style.PERCENT, decimals=3),
         column("bias", "Bias", style.SHARE, decimals=0), column("hit_rate", "Hits", style.SHARE, decimals=1),
@@ -165,7 +167,7 @@ coverage = rows(
     description="An interval of 80 % should hold the price 80 % of the time. Green: within 5 points of that; orange "
     "and red: too narrow; blue: too wide. Width and Winkler score (smaller is better) of the 80 % interval in percent "
     "of the price. A model has intervals from its 30th score of that asset and horizon on.",
-    width=24, height=10,
+    width=24, height=10, defaults=NOT_YET,
     overrides=(
         *COMMON, _held(80), _held(50), _held(95),
         column("width_80_percent", "80 % width", style.PERCENT, decimals=2),
@@ -186,7 +188,7 @@ calibration = rows(
     description="A row per step of 10 % of stated confidence, over the forecasts whose time came in the period. "
     "Confidence is a formula about volatility and deviation, almost always above 90 %: it is no "
     "probability of being right.",
-    width=24, height=10,
+    width=24, height=10, defaults=NOT_YET,
     overrides=(
         *COMMON, column("stated", "Stated", style.SHARE, decimals=1),
         column("hit_rate", "Right", style.SHARE, decimals=1),

@@ -14,19 +14,19 @@ from cryptoviz.dashboards.style import DATA_SOURCE, Json
 ALL = "$__all"
 
 
+def any_of(name: str) -> str:
+    """SQL for the values chosen, an array of texts, for `IN` or a view's parameter."""
+    return f"splitByChar(',', trim(BOTH '{{}}' FROM decodeURLComponent('${{{name}:percentencode}}')))"
+
+
 def one(name: str) -> str:
-    """SQL for the value chosen, a text."""
-    return f"decodeURLComponent('${{{name}:percentencode}}')"
+    """SQL for the value chosen, a text; the first of them if a link from another dashboard brought several or all."""
+    return f"{any_of(name)}[1]"
 
 
 def number(name: str) -> str:
     """SQL for the value chosen, a whole number; 0 if it is none, as while there is nothing to choose from."""
-    return f"toUInt32OrZero('${{{name}:percentencode}}')"
-
-
-def any_of(name: str) -> str:
-    """SQL for the values chosen, an array of texts, for `IN` or a view's parameter."""
-    return f"splitByChar(',', trim(BOTH '{{}}' FROM {one(name)}))"
+    return f"toUInt32OrZero({one(name)})"
 
 
 @dataclass(frozen=True)

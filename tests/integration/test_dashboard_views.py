@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
+from grafana_sql import Period, Value, expand
 from independent_indicators import expected_indicators, same_value
 from servers import ClickHouseServer
 from stored_market import PRICES, SOURCES, fill
 
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
+from cryptoviz.dashboards.variable import any_of, number, one
 from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
@@ -356,6 +358,13 @@ def test_an_outage_lasts_until_the_next_state_and_the_present_one_until_it_was_l
     (told,) = asked.rows("SELECT * FROM v_sources WHERE source = 'other'")
     assert (told["state"], told["age_s"]) == ("failing", None), "it never gave a quote"
     asked.client.command(f"DELETE FROM {asked.database}.source_health WHERE source = 'other'")
+
+
+def test_of_several_values_a_choice_of_one_takes_the_first(asked: Asked) -> None:
+    values: dict[str, Value] = {"asset": ["ETH", "it's"], "horizon": ["3600", "14400"], "source": "all", "none": ""}
+    sql = f"SELECT {one('asset')}, {number('horizon')}, {one('source')}, {any_of('asset')}, {number('none')}"
+    (found,) = asked.client.query(expand(sql, Period(0, 3600), values)).result_rows
+    assert found == ("ETH", 3600, "all", ["ETH", "it's"], 0)
 
 
 def test_totals_do_not_merge_to_count(asked: Asked, quotes: list[Row]) -> None:

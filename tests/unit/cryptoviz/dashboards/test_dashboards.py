@@ -70,7 +70,7 @@ def test_the_bar_leads_to_the_others_with_what_was_chosen(dashboard: Dashboard) 
 @EACH
 def test_what_is_not_there_has_no_threshold_s_colour(dashboard: Dashboard) -> None:
     for panel in flat(dashboard):
-        if panel["type"] in {"stat", "table"}:
+        if "targets" in panel:
             overrides = [each for made in panel["fieldConfig"]["overrides"] for each in made["properties"]]
             given = [each["value"] for each in overrides if each["id"] == "mappings"]
             for mappings in (panel["fieldConfig"]["defaults"]["mappings"], *given):
