@@ -73,7 +73,7 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         # Signatures are verified with the key that comes with Grafana; it would ask grafana.com for others every hour.
         "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
-        # Rules are evaluated at the same moment: without it writers of Grafana's own database find it locked.
+        # Readers of Grafana's own database do not lock its writers out, who are many since rules are evaluated.
         "GF_DATABASE_WAL": "true",
         # Until then after the first start, alerts would go to an address of Grafana's own.
         "GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL": "10s",
