@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
 
+from bench.samples import SAMPLE_S, listed
 from cryptoviz.assets import AssetRegistry
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -20,9 +21,11 @@ HORIZONS_S = (HOUR_S, 4 * HOUR_S, DAY_S)
 WINDOWS_S = (HOUR_S, 6 * HOUR_S, DAY_S, 3 * DAY_S)
 MODELS = ("ma_short", "ma_long", "trend", "momentum", "naive", "drift", "ewma", "holt", "online", "consensus",
           "consensus_adaptive")  # fmt: skip
-FORECAST_S, SAMPLE_S = 300, 15
+FORECAST_S = 300
 BACK_TEST_DAYS = 3
 """The first days of it are history that was filled in."""
+SAMPLED_DAYS = 14
+"""How long samples of the pipeline are kept."""
 LATEST = "9223372036854775807"
 
 
@@ -52,22 +55,22 @@ def fill(client: Client, database: str, market: Market, until_s: int) -> int:
     first, last = client.query(times).result_rows[0] if begun else [until_s - market.days * DAY_S] * 2
     pieces = list(_pieces(last, until_s))
     for since_s, to_s in pieces:
-        for statement in _statements(market, since_s, to_s, first + BACK_TEST_DAYS * DAY_S):
+        for statement in _statements(market, since_s, to_s, first + BACK_TEST_DAYS * DAY_S, until_s):
             client.command(f"INSERT INTO {database}.{statement}")
     return len(pieces)
 
 
 def _pieces(since_s: int, until_s: int) -> Iterator[tuple[int, int]]:
-    """Days, the last of them in hours, the last of those in minutes: parts of all sizes, as merging leaves them."""
+    """Days, the last of them in hours, the end in steps of two minutes: parts of all sizes, as merging leaves them."""
     at = since_s
     while at < until_s:
         left = until_s - at
-        step = DAY_S if left > DAY_S + HOUR_S else HOUR_S if left > 2 * HOUR_S else 60
+        step = DAY_S if left > DAY_S + HOUR_S else HOUR_S if left > HOUR_S + 1200 else 120
         yield at, min(until_s, at + step)
         at += step
 
 
-def _statements(market: Market, since_s: int, until_s: int, live_s: int) -> Iterator[str]:
+def _statements(market: Market, since_s: int, until_s: int, live_s: int, ends_s: int) -> Iterator[str]:
     span = _Span(market, since_s, until_s, live_s)
     yield _quotes(span)
     yield from (_bars(span, interval_s) for interval_s in INTERVALS_S)
@@ -78,7 +81,8 @@ def _statements(market: Market, since_s: int, until_s: int, live_s: int) -> Iter
     yield _scores(span)
     yield _health(span)
     yield _letters(span)
-    yield _metrics(span)
+    if since_s >= ends_s - SAMPLED_DAYS * DAY_S:
+        yield _metrics(span)
 
 
 @dataclass(frozen=True)
@@ -253,49 +257,9 @@ def _letters(span: _Span) -> str:
     )
 
 
-TABLES = ("bars", "indicators", "predictions", "quotes", "scores", "signals", "stats")
-
-
 def _metrics(span: _Span) -> str:
-    """What `cryptoviz monitor` samples: names with label sets, and what a value of each is about."""
-    kinds: list[tuple[str, str, str, float]] = []
-    for source in SOURCES:
-        kinds += [
-            ("normaliser", f"cryptoviz_{name}_total", f"'source', '{source}', 'reason', '{reason}'", 3.0)
-            for name in ("quotes_normalized", "quotes_late", "quotes_rejected", "producer_rejected",
-                         "producer_repeated", "producer_failures")
-            for reason in ("", "duplicate", "price")
-        ]  # fmt: skip
-    for table in TABLES:
-        kinds += [
-            ("sink", f"cryptoviz_sink_{name}", f"'table', '{table}'", 40.0)
-            for name in ("batch_rows_sum", "insert_seconds_count", "insert_seconds_sum", "delay_seconds_sum")
-        ]
-        kinds.append(("monitor", "cryptoviz_table_bytes", f"'table', '{table}'", 5e8))
-        kinds += [
-            ("monitor", "cryptoviz_consumer_lag_messages", f"'consumer', '{who}', 'topic', '{table}'", 5.0)
-            for who in ("sink", "worker")
-        ]
-    for part in ("producer", "worker", "sink", "clickhouse", "kafka", "monitor"):
-        kinds += [
-            (part, name, "", value)
-            for name, value in {
-                "cryptoviz_up": 1.0, "process_resident_memory_bytes": 2e8, "process_cpu_seconds_total": 1.0,
-                "process_open_fds": 60.0,
-            }.items()
-        ]  # fmt: skip
-    kinds += [("monitor", "cryptoviz_disk_bytes", f"'kind', '{kind}'", 5e10) for kind in ("free", "total")]
-    kinds.append(("monitor", "cryptoviz_kafka_bytes", "", 3e8))
-    kinds += [
-        ("monitor", "cryptoviz_delay_seconds", f"'from', '{what}', 'quantile', '{q}'", 0.4)
-        for what in ("answer to quote", "bar to forecast") for q in ("0.5", "0.99")
-    ]  # fmt: skip
-    listed = ", ".join(
-        f"('{part}', '{name}', map({labels or chr(39) * 2 + ', ' + chr(39) * 2}), {value})"
-        for part, name, labels, value in kinds
-    )
     return (
         f"metrics (at, part, name, labels, value) SELECT {_time('ms')}, kind.1, kind.2, kind.3,"
-        f" kind.4 * (1 + 0.3 * sin(ms / 1e6)) FROM (SELECT ms, arrayJoin([{listed}]) AS kind"
+        f" kind.4 * (1 + 0.3 * sin(ms / 1e6)) FROM (SELECT ms, arrayJoin({listed(SOURCES)}) AS kind"
         f" FROM {span.moments(SAMPLE_S * 1000)})"
     )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 import clickhouse_connect
 import orjson
+import psutil
 from clickhouse_connect.driver.client import Client
 from rich.console import Console
 from rich.progress import track
@@ -70,10 +71,11 @@ def main(
 
 @dataclass(frozen=True)
 class Target:
-    """Who asks, as the user `grafana`, and when the data end."""
+    """Who asks, as the user `grafana`, when the data end, and ClickHouse's process if it is ours."""
 
     reader: Client
     until_s: int
+    server: psutil.Process | None = None
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def _filled(market: Market, home: Path | None, console: Console) -> Iterator[Tar
             migrate(settings)
             until_s = _fill(settings, market, console)
             reader = _reader(settings)
-            yield Target(reader, until_s)
+            yield Target(reader, until_s, psutil.Process(server.process.pid) if server.process else None)
             reader.close()
         finally:
             server.stop()
@@ -147,7 +149,7 @@ def _ask(asked: Target, times: int, only: str, console: Console) -> list[Timing]
         for question in questions(asked.reader, asked.until_s)
         if only.lower() in f"{question.dashboard}: {question.where}".lower()
     ]
-    return [timed(asked.reader, question, times) for question in track(wanted, "asking", console=console)]
+    return [timed(asked.reader, question, times, asked.server) for question in track(wanted, "asking", console=console)]
 
 
 def _count(asked: Target, table: str) -> int:
@@ -158,21 +160,22 @@ def _table(timings: Sequence[Timing], limit_ms: int) -> Table:
     table = Table(title="Slowest first", title_justify="left")
     for name in ("dashboard", "panel", "query", "period", "chosen"):
         table.add_column(name)
-    for name in ("median ms", "max ms", "rows read"):
+    for name in ("median ms", "max ms", "cpu ms", "rows read"):
         table.add_column(name, justify="right")
     for timing in timings:
         asked, colour = timing.question, "red" if timing.median_ms > limit_ms else "green"
         table.add_row(
             asked.dashboard, asked.where[:44], str(asked.number), asked.period, asked.choices,
-            f"[{colour}]{timing.median_ms:,.0f}[/]", f"{timing.max_ms:,.0f}", f"{timing.rows_read:,}",
+            f"[{colour}]{timing.median_ms:,.0f}[/]", f"{timing.max_ms:,.0f}", f"{timing.cpu_ms:,.0f}",
+            f"{timing.rows_read:,}",
         )  # fmt: skip
     return table
 
 
 def _row(timing: Timing) -> dict[str, Any]:
     return asdict(timing.question) | {
-        "median_ms": round(timing.median_ms, 1), "max_ms": round(timing.max_ms, 1), "rows_read": timing.rows_read,
-        "rows": timing.rows,
+        "median_ms": round(timing.median_ms, 1), "max_ms": round(timing.max_ms, 1), "cpu_ms": round(timing.cpu_ms, 1),
+        "rows_read": timing.rows_read, "rows": timing.rows,
     }  # fmt: skip
 
 
