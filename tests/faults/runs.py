@@ -13,7 +13,7 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 from faults.feeder import ends
 from faults.pipeline import Pipeline, pipeline
-from faults.schedule import Strike
+from faults.schedule import GUEST, Strike
 from faults.small_disk import SmallDisk
 from faults.tables import Tables, client_of, read_tables, rows_of
 from faults.watcher import watched
@@ -98,12 +98,14 @@ def summary(seed: int, quiet: Run, disturbed: Run) -> Iterator[str]:
     kills = ", ".join(f"{name} {count}" for name, count in disturbed.kills.items())
     yield f"kills of -9     {sum(disturbed.kills.values())} ({kills})"
     for strike in disturbed.strikes:
-        if strike.what == "outage":
-            yield f"outage          {strike.part} for {strike.away_s:.0f} s"
-    yield f"rebalances      {kinds['guest']} visits of a third worker, {kinds['freeze']} frozen longer than a session"
-    own = {name: {end: n for end, n in how.items() if end.startswith("exit")} for name, how in disturbed.ends.items()}
-    ended = ", ".join(f"{name} {end} x{n}" for name, how in own.items() for end, n in how.items() if name != "feeder")
-    yield f"ended by itself {ended or 'nothing'}"
+        if strike.what in ("outage", "full"):
+            yield f"{strike.what:<16}{strike.part} for {strike.away_s:.0f} s"
+    yield f"guests          {kinds['guest']} visits of a third worker"
+    frozen = ", ".join(strike.part for strike in disturbed.strikes if strike.what == "freeze")
+    yield f"frozen          {kinds['freeze']}{f' ({frozen})' if frozen else ''}"
+    kept = {name: how for name, how in disturbed.ends.items() if name not in ("feeder", GUEST)}
+    own = [f"{name} {end} x{n}" for name, how in kept.items() for end, n in how.items() if end.startswith("exit")]
+    yield f"ended by itself {', '.join(own) or 'nothing'}"
     yield f"time            {quiet.seconds:.0f} s without faults, {disturbed.seconds:.0f} s with them"
     for table, count in counts.items():
         yield f"{table:<16}{count:,} rows"

@@ -10,6 +10,7 @@ import numpy as np
 PARTS = ("feeder", "worker-1", "worker-2", "sink", "clickhouse", "kafka")
 GUEST = "worker-3"
 GUEST_STAYS_S = (15.0, 40.0)
+FROZEN = ("worker-1", "sink", "kafka", "clickhouse", "worker-2")
 FREEZE_S = (12.0, 16.0)
 """Longer than a group waits for a silent member (10 s): it wakes to find its partitions gone."""
 BACK_AFTER_S = (0.2, 6.0)
@@ -46,10 +47,8 @@ def schedule(seed: int, plan: Plan) -> list[Strike]:
     strikes = [Strike(_at(rng, plan), part, _within(rng, BACK_AFTER_S)) for part in targets]
     strikes += [_outage(rng, plan, part, away_s) for part, away_s in plan.outages]
     strikes += [Strike(_at(rng, plan), GUEST, _within(rng, GUEST_STAYS_S), "guest") for _ in range(plan.guests)]
-    frozen = ("worker-1", "sink", "worker-2")
-    strikes += [
-        Strike(_at(rng, plan), frozen[n % len(frozen)], _within(rng, FREEZE_S), "freeze") for n in range(plan.freezes)
-    ]
+    frozen = [FROZEN[number % len(FROZEN)] for number in range(plan.freezes)]
+    strikes += [Strike(_at(rng, plan), part, _within(rng, FREEZE_S), "freeze") for part in frozen]
     return sorted(strikes)
 
 
