@@ -159,7 +159,8 @@ ahead = with_decimals(
 )  # fmt: skip
 
 NOT_YET = "no such forecast had its time in this period: the first come an hour after the start"
-WITHIN = f"{AT} AND $__timeFilter(target_at)"
+# Nothing is asked for further ahead than a day; by made_at, scores of other times are passed over.
+WITHIN = f"{AT} AND $__timeFilter(target_at) AND made_at >= $__fromTime - toIntervalDay(1)"
 then = with_decimals(
     chart(
         "$model, $hours h ahead: said at the time, and what happened",
