@@ -14,6 +14,7 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic n
 
 Origin = Literal["live", "backfill", "replay"]
 SourceState = Literal["available", "late", "rate_limited", "blocked", "failing", "off"]
+SeriesState = Literal["available", "late", "stale", "diverging", "backfilled", "gap"]
 SignalName = Literal["BUY", "SELL", "HOLD"]
 MaTrend = Literal["bullish", "bearish", "neutral"]
 SignalReason = Literal[
@@ -314,6 +315,20 @@ class Scores(TypedDict):
     void: Void
     """'' or why these forecasts cannot be judged."""
     scores: list[Score]
+
+
+@with_config(_LENIENT)
+class LedgerEntry(TypedDict):
+    """Topic ledger, a series that stands differently than before; id asset/source/since."""
+
+    id: str
+    asset: str
+    source: str
+    since: int
+    """The start of the first bar of which it is true, or where a gap begins."""
+    state: SeriesState
+    reason: str
+    origin: Origin
 
 
 @with_config(_LENIENT)

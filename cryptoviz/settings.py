@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Age of a source's own stamp beyond which it leaves `all`; silence that makes signals HOLD",
     )
+    divergence_percent: float = Field(
+        2.0, gt=0, description="Distance from the other sources beyond which a source does not count for `all`"
+    )
     short_window: int = Field(20, ge=5, le=30, description="Points of the short moving average")
     long_window: int = Field(50, ge=20, le=100, description="Points of the long moving average")
     momentum_window: int = Field(14, ge=5, le=30, description="Points momentum looks back")

@@ -52,8 +52,9 @@ INDICATORS = Topic("indicators", messages.Indicators, "asset", "result", "techni
 PREDICTIONS = Topic("predictions", messages.Prediction, "asset", "result", "forecasts of all models and horizons")
 SIGNALS = Topic("signals", messages.Signal, "asset", "result", "BUY, SELL or HOLD with the rule that decided")
 SCORES = Topic("scores", messages.Scores, "asset", "result", "forecasts against what happened")
+LEDGER = Topic("ledger", messages.LedgerEntry, "asset", "result", "how each series stands, told when it changes")
 ALERTS = Topic("alerts", None, "asset", "result", "alerts, once rules are defined")
 STATE = Topic("worker.state", None, "partition", "state", "what a worker needs to go on where another stopped")
 
-QUOTES_AND_RESULTS = (RAW, NORMALIZED, BARS, STATS, INDICATORS, PREDICTIONS, SIGNALS, SCORES, ALERTS)
+QUOTES_AND_RESULTS = (RAW, NORMALIZED, BARS, STATS, INDICATORS, PREDICTIONS, SIGNALS, SCORES, LEDGER, ALERTS)
 TOPICS: tuple[Topic, ...] = (*QUOTES_AND_RESULTS, *(topic.dead for topic in QUOTES_AND_RESULTS), STATE)

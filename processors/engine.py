@@ -8,19 +8,20 @@ their ends, so that no result can see a later bar.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
 from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin, Scores
-from cryptoviz.topics import BARS, INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
+from cryptoviz.topics import BARS, INDICATORS, LEDGER, PREDICTIONS, SCORES, SIGNALS, STATS
+from processors.agreement import Agreement, Latest, fresh_prices
 from processors.bars import ClosedBar, Item, Series
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.indicators import INDICATORS as ALL_INDICATORS
 from processors.indicators.base import Indicator, Values
 from processors.learning import Learning
-from processors.median import Latest, median_price
+from processors.ledger import ledger_entry
 from processors.models import MODELS, ONLINE_MODELS
 from processors.models.base import Model
 from processors.models.online import OnlineModel
@@ -60,6 +61,7 @@ class Engine:
         self.learning_changed = False
         self.tracks: dict[str, Track] = {}
         self.latest: dict[str, dict[str, Latest]] = {}
+        self.agreements: dict[str, Agreement] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """(what, source) since the process started: late quotes, results made."""
         self._rows = {asset: row for row, asset in enumerate(assets)}
@@ -113,15 +115,26 @@ class Engine:
             return
         latest = self.latest.setdefault(quote["asset"], {})
         latest[source] = Latest(quote["price"], quote["received_at"], quote["event_at"], poll_interval_s)
-        price = median_price(latest, quote["received_at"], self.rules.stale_ms)
+        price = self._agreed(quote["asset"], latest, quote["received_at"])
         if price is not None:
             point = Item.of_price(quote["received_at"], price, bridge_ms, origin)
             self._add(ALL, quote["asset"], point)
+
+    def _agreed(self, asset: str, latest: Mapping[str, Latest], at: int) -> float | None:
+        """The price of `all`; who is left out of it is remembered for the ledger."""
+        prices = fresh_prices(latest, at, self.rules.stale_ms)
+        agreement = self.agreements.setdefault(asset, Agreement())
+        price = agreement.settle(prices, at, self.rules)
+        if price is not None:
+            for source in agreement.out:
+                self.track(source).standing(asset).distance = prices[source] / price - 1
+        return price
 
     def _add(self, source: str, asset: str, item: Item) -> bool:
         track = self.track(source)
         if item.at < track.closed_until:
             self.counts["late", source] += 1
+            track.standing(asset).late = True
             return False
         track.series.setdefault(asset, Series()).add(item, self.rules.interval_ms)
         return True
@@ -155,6 +168,7 @@ class Engine:
             bars = ((asset, bar) for asset, bar in ended.get(end, ()) if bar.length_ms == self.rules.interval_ms)
             due = dict(sorted(bars))
             track.keep(due, end)
+            yield from self._standings(track, due)
             yield from self._scores(track.score(due, end))
             if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
                 values = track.indicators.step(track.rows(due), list(due.values()))
@@ -164,6 +178,22 @@ class Engine:
                     for target in track.learning.targets_of(end) if end in track.learning.filed else ():
                         if target <= track.closed_until:
                             heappush(times, target)
+
+        yield from self._ended(track, origin)
+
+    def _standings(self, track: Track, due: Mapping[str, ClosedBar]) -> Iterator[Output]:
+        for asset, bar in due.items():
+            agreement = self.agreements.get(asset)
+            out = agreement is not None and track.source in agreement.out
+            for change in track.standing(asset).closed(bar, track.is_stale(asset), out):
+                yield LEDGER.name, asset, ledger_entry(asset, track.source, change, bar.origin)
+
+    def _ended(self, track: Track, origin: Origin) -> Iterator[Output]:
+        for asset, series in track.series.items():
+            standing = track.standing(asset)
+            if standing.until and (series.next_start is None or series.next_start > standing.until):
+                for change in standing.ended():
+                    yield LEDGER.name, asset, ledger_entry(asset, track.source, change, origin)
 
     def _scores(self, scored: Iterator[Scores]) -> Iterator[Output]:
         for scores in scored:

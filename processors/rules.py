@@ -28,6 +28,8 @@ class Rules:
     grace_ms: int = 10_000
     max_gap_ms: int = 1_800_000
     stale_ms: int = 600_000
+    divergence: float = 0.02
+    """How far from the others, as a share, a source may be and count for `all`."""
     forecast_ms: int = 300_000
     history_ms: int = 24 * HOUR_S * MS
     horizons_s: tuple[int, ...] = (HOUR_S, 4 * HOUR_S, 24 * HOUR_S)
@@ -42,6 +44,7 @@ class Rules:
             grace_ms=settings.grace_seconds * MS,
             max_gap_ms=settings.max_gap_seconds * MS,
             stale_ms=settings.stale_seconds * MS,
+            divergence=settings.divergence_percent / 100,
             forecast_ms=settings.forecast_seconds * MS,
             history_ms=settings.history_hours * HOUR_S * MS,
             horizons_s=settings.horizons_s,

@@ -15,6 +15,7 @@ from cryptoviz.messages import (
     Bar,
     DeadLetter,
     Indicators,
+    LedgerEntry,
     NormalizedQuotes,
     Prediction,
     Scores,
@@ -46,6 +47,7 @@ SCORE = (
     "made_at", "horizon_s", "model", "version", "origin", "price", "forecast", "confidence", "error", "naive_error",
     "relative_error", "hit",
 )  # fmt: skip
+ENTRY = ("source", "asset", "since", "state", "reason")
 LETTER = ("topic", "partition", "offset", "item", "source", "reason", "detail", "at", "encoding", "payload")
 FILED = ("filed_at", "precedence")
 
@@ -200,6 +202,10 @@ def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
         _of(tables, "scores").extend(len(scores), varying, _named(message, SCORES) | _filed(at))
 
 
+def _add_entry(message: LedgerEntry, at: Position, tables: Tables) -> None:
+    _of(tables, "source_health").extend(1, {}, _named(message, ENTRY) | {"until": None, "last_seen": message["since"]})
+
+
 def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
     place = (message["topic"], message["partition"], message["offset"], message["item"])
     if message["offset"] is None:  # it was set aside before it had a place in the log: the letter's own place is its id
@@ -219,6 +225,7 @@ _ADD: dict[str, tuple[TypeAdapter[Any], Callable[[Any, Position, Tables], None]]
     topics.INDICATORS.name: (TypeAdapter(Indicators), _add_indicators),
     topics.PREDICTIONS.name: (TypeAdapter(Prediction), _add_prediction),
     topics.SIGNALS.name: (TypeAdapter(Signal), _add_signal),
+    topics.LEDGER.name: (TypeAdapter(LedgerEntry), _add_entry),
     topics.SCORES.name: (TypeAdapter(Scores), _add_scores),
 }
 _ADD_LETTER = (TypeAdapter(DeadLetter), _add_letter)

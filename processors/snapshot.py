@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from cryptoviz.messages import Bar, Prediction
+from processors.agreement import Agreement, Latest
 from processors.bars import OpenBar, Rollup, Series
 from processors.engine import Engine
 from processors.learning_state import dump_learning, restore_learning
-from processors.median import Latest
+from processors.ledger import Standing
 from processors.rules import MS, Rules
 from processors.track import kept_ms
 
@@ -32,12 +33,14 @@ def dump(engine: Engine) -> bytes:
         "raw_offset": engine.raw_offset,
         "learned": engine.learned,
         "latest": engine.latest,
+        "agreements": engine.agreements,
         "tracks": {
             source: {
                 "clock": track.clock,
                 "closed_until": track.closed_until,
                 "empty_bars": track.empty_bars,
                 "series": track.series,
+                "standings": track.standings,
                 "indicators": track.indicators.dump(engine.assets),
             }
             for source, track in engine.tracks.items()
@@ -63,12 +66,17 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
     for asset, latest in state["latest"].items():
         if engine.row(asset) is not None:
             engine.latest[asset] = {source: Latest(**quote) for source, quote in latest.items()}
+    for asset, agreement in state.get("agreements", {}).items():
+        if engine.row(asset) is not None:
+            engine.agreements[asset] = Agreement(**agreement | {"out": tuple(agreement["out"])})
     for source, kept in state["tracks"].items():
         track = engine.track(source)
         track.clock, track.closed_until = kept["clock"], kept["closed_until"]
         track.series = {
             asset: _series(series) for asset, series in kept["series"].items() if engine.row(asset) is not None
         }
+        standings = kept.get("standings", {}).items()
+        track.standings = {asset: Standing(**known) for asset, known in standings if engine.row(asset) is not None}
         track.empty_bars = {asset: bars for asset, bars in kept.get("empty_bars", {}).items() if asset in track.series}
         if "indicators" in kept:  # state of a version without them: they start anew
             track.indicators.restore(kept["indicators"], assets)

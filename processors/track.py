@@ -15,6 +15,7 @@ from processors.forecasts import Forecasts, make_forecasts
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.learning import FEATURES_MS, Learning, Said
+from processors.ledger import Standing
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.score_messages import Target, scores_messages
 
@@ -43,6 +44,7 @@ class Track:
     empty_bars: dict[str, int] = field(default_factory=dict)
     """How many bars without a quote each asset has had since its last quote."""
     series: dict[str, Series] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
 
     def rows(self, assets: Mapping[str, ClosedBar]) -> list[int]:
         """Where these assets are in every array."""
@@ -53,6 +55,10 @@ class Track:
         for row, (asset, bar) in zip(self.rows(bars), bars.items(), strict=True):
             self.history.put(row, end, bar.close)
             self.empty_bars[asset] = 0 if bar.quotes else self.empty_bars.get(asset, 0) + 1
+
+    def standing(self, asset: str) -> Standing:
+        """How an asset's series stands, as the ledger has it."""
+        return self.standings.setdefault(asset, Standing())
 
     def is_stale(self, asset: str) -> bool:
         """Whether an asset's last quote is too old to be called a price."""

@@ -41,6 +41,7 @@ class SlowRules:
     max_gap: int = 1_800_000
     stale: int = 600_000
     young: int = 180_000
+    apart: float = 0.02
     windows_h: tuple[int, ...] = (1, 6, 24, 72)
     longer: tuple[int, ...] = (HOUR_MS, 24 * HOUR_MS)
 
@@ -110,6 +111,7 @@ class Judge:
         self.assets = sorted({q["asset"] for message in log for q in message["quotes"]})
         self.closes: dict[tuple[str, str], dict[int, float]] = {}
         self.quotes: dict[tuple[str, str], dict[int, int]] = {}
+        self._agreed: dict[str, list[tuple[float | None, set[str]]]] = {}
         self.clocks = {source: self._clock(source) for source in [*self.sources, ALL]}
 
     def _clock(self, source: str) -> list[int]:
@@ -156,30 +158,53 @@ class Judge:
 
     def _median_points(self, asset: str) -> list[Point]:
         found = []
-        feeding = list(self.feeding(asset))
-        for index, (n, step, quote) in enumerate(feeding):
+        agreed = self.agreed(asset)
+        for (n, step, quote), (price, _) in zip(self.feeding(asset), agreed, strict=True):
             at = quote["received_at"]
-            if self.is_late(ALL, at, n):
-                continue
-            latest = {s.message["source"]: (s.message, q) for _, s, q in feeding[: index + 1]}
-            price = self.price_of_all(list(latest.values()), at)
-            if price is not None:
+            if price is not None and not self.is_late(ALL, at, n):
                 found.append(
                     Point(n, at, price, price, price, price, None, self.gap(step.message), step.message["origin"])
                 )
         return found
 
-    def price_of_all(self, latest: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], now: int) -> float | None:
-        """The median of the fresh prices; None if there is none."""
-        fresh = []
-        for message, quote in latest:
+    def agreed(self, asset: str) -> list[tuple[float | None, set[str]]]:
+        """After every quote of an asset: the price of `all`, and the sources that do not count because they differ."""
+        if asset in self._agreed:
+            return self._agreed[asset]
+        feeding = list(self.feeding(asset))
+        found = self._agreed[asset] = []
+        last, apart_since = None, None
+        for index, (_, _, quote) in enumerate(feeding):
+            now = quote["received_at"]
+            latest = {s.message["source"]: (s.message, q) for _, s, q in feeding[: index + 1]}
+            fresh = self.fresh(latest, now)
+            two_apart = len(fresh) == 2 and max(fresh.values()) - min(fresh.values()) > self.rules.apart * min(
+                fresh.values()
+            )
+            apart_since = (now if apart_since is None else apart_since) if two_apart else None
+            out: set[str] = set()
+            if len(fresh) > 2:
+                middle = median(fresh.values())
+                far = {source for source in fresh if abs(fresh[source] - middle) > self.rules.apart * middle}
+                out = far if len(far) < len(fresh) - len(far) else set()
+            elif two_apart and last is not None and now - apart_since <= self.rules.stale:
+                first, second = sorted(fresh)
+                out = {second if abs(fresh[second] - last) > abs(fresh[first] - last) else first}
+            counting = [fresh[source] for source in fresh if source not in out]
+            last = median(counting) if counting else last
+            found.append((last if counting else None, out))
+        return found
+
+    def fresh(self, latest: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]], now: int) -> dict[str, float]:
+        """The fresh prices by source."""
+        fresh = {}
+        for source, (message, quote) in latest.items():
             stamp = quote["received_at"] if quote["event_at"] is None else quote["event_at"]
             in_time = now - quote["received_at"] <= 3 * message["poll_interval_s"] * 1000
             if in_time and now - stamp <= self.rules.stale:
-                fresh.append((now - stamp, quote["price"]))
-        young = [price for age, price in fresh if age <= self.rules.young]
-        prices = young or [price for _, price in fresh]
-        return median(prices) if prices else None
+                fresh[source] = (now - stamp, quote["price"])
+        young = {source: price for source, (age, price) in fresh.items() if age <= self.rules.young}
+        return young or {source: price for source, (_, price) in fresh.items()}
 
     def bars(self, asset: str, source: str) -> list[SlowBar]:
         """The closed bars of a series, oldest first."""
@@ -250,6 +275,44 @@ class Judge:
                 seen = points_before(closes, bar.end, interval, self.rules.history)
                 out["predictions", key] = entry, {"made_at": bar.end, "price": bar.close, "points": len(seen)}
                 out["signals", key] = entry, {"made_at": bar.end, "price": bar.close}
+
+    def ledger(self, asset: str, source: str) -> dict[str, dict[str, Any]]:
+        """How a series stands, by id, told when it changes."""
+        told: dict[str, dict[str, Any]] = {}
+        state, empty, since_step = "", 0, 0
+        outs = {n: out for (n, _, _), (_, out) in zip(self.feeding(asset), self.agreed(asset), strict=True)}
+        bars = self.bars(asset, source)
+        for bar, after in zip(bars, [*bars[1:], None][: len(bars)], strict=True):
+            empty = 0 if bar.quotes else empty + 1
+            steps = range(since_step, bar.closed)
+            held = next((outs[n] for n in range(since_step - 1, -1, -1) if n in outs), set())
+            if source in held or any(source in outs.get(n, ()) for n in steps):
+                found = "diverging"
+            elif any(self.comes_late(asset, source, n) for n in steps):
+                found = "late"
+            elif empty * self.rules.interval >= self.rules.stale:
+                found = "stale"
+            else:
+                found = "backfilled" if bar.origin == "backfill" else "available"
+            if found != state:
+                told[f"{asset}/{source}/{bar.start}"] = {"since": bar.start, "state": found}
+            state, since_step = found, bar.closed
+            over = after is None or after.start > bar.end
+            if over and self.closing(source, bar.end + self.rules.interval) is not None:
+                told[f"{asset}/{source}/{bar.end}"] = {"since": bar.end, "state": "gap"}
+                state = "gap"
+        return told
+
+    def comes_late(self, asset: str, source: str, n: int) -> bool:
+        """Whether the quote of a step is for this series and its bar is closed."""
+        quote, message = self.steps[n].quote, self.steps[n].message
+        if quote is None or quote["asset"] != asset or not quote["feeds"]:
+            return False
+        own = self.is_late(message["source"], quote["at"], n)
+        if source != ALL:
+            return own and message["source"] == source
+        prices = {step: price for (step, _, _), (price, _) in zip(self.feeding(asset), self.agreed(asset), strict=True)}
+        return not own and prices[n] is not None and self.is_late(ALL, quote["received_at"], n)
 
     def signals(self, asset: str, source: str, at: int, horizons_h: Sequence[float]) -> list[Expected]:
         """Signals and what they come from, per horizon, once `expected` has been asked for."""

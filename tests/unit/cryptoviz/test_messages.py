@@ -9,6 +9,7 @@ from unit.processors.streams import T0, heartbeat, random_stream
 from cryptoviz.messages import (
     Bar,
     Indicators,
+    LedgerEntry,
     NormalizedQuotes,
     Prediction,
     RawQuotes,
@@ -23,7 +24,10 @@ from processors.engine import Engine
 from processors.rules import Rules
 from producers.raw import Envelope
 
-RESULTS = {"bars": Bar, "stats": Stats, "indicators": Indicators, "predictions": Prediction, "signals": Signal}
+RESULTS = {
+    "bars": Bar, "stats": Stats, "indicators": Indicators, "predictions": Prediction, "signals": Signal,
+    "ledger": LedgerEntry,
+}  # fmt: skip
 
 
 def test_what_the_engine_makes_fits_the_schemas() -> None:

@@ -32,6 +32,8 @@ def _run(messages: Iterable[NormalizedQuotes], rules: Rules = RULES) -> Said:
     engine, said = Engine(ASSETS, rules), []
     for number, entry in enumerate(messages):
         for topic, _, out in engine.apply({**entry, "offset": number}, number):
+            if topic == "ledger":  # it says of a bar what was known when it closed, the grace after its end included
+                continue
             at = out[TIMES.get(topic, "made_at")] + (out["interval_s"] * 1000 if topic == "bars" else 0)
             said.append((at, topic, out["source"], encode(out)))
     return said

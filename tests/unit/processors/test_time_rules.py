@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from independent import same_percent, same_price
-from slow_rules import HOUR_MS, Judge, SlowRules
+from slow_rules import ALL, HOUR_MS, Judge, SlowRules
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
 from cryptoviz.messages import NormalizedQuotes
@@ -20,7 +20,7 @@ from processors.models.base import ModelParams
 from processors.rules import Rules
 
 ASSETS = ("BTC", "USDT")
-JUDGED = {"bars", "stats", "predictions", "signals"}
+JUDGED = {"bars", "stats", "predictions", "signals", "ledger"}
 POLLS_S = {"binance": 10.0, "coingecko": 60.0, "coinmarketcap": 3600.0, "kraken": 1.0, "yahoo": 900.0}
 # Steps between messages and ages of stamps, on both sides of every border that the rules know.
 STEPS_MS = (
@@ -96,8 +96,10 @@ def _engine_says(log: Sequence[NormalizedQuotes], rules: Rules) -> dict[tuple[st
 def _judge(log: list[NormalizedQuotes], rules: Rules, slow: SlowRules) -> int:
     """Compare everything the engine says of a log with what the text asks for; returns how much there was."""
     judge = Judge(log, slow)
-    wanted, said = judge.expected(), _engine_says(log, rules)
+    wanted, everything = judge.expected(), _engine_says(log, rules)
+    said = {key: result for key, result in everything.items() if key[0] != "ledger"}
     assert sorted(said) == sorted(wanted)
+    _same_ledger(judge, {key: result for (topic, key), (_, result) in everything.items() if topic == "ledger"})
     for key, (entry, fields) in wanted.items():
         assert said[key][0] == entry, key
         assert {name: said[key][1][name] for name in fields} == fields, key
@@ -107,6 +109,14 @@ def _judge(log: list[NormalizedQuotes], rules: Rules, slow: SlowRules) -> int:
         if topic == "signals":
             _same_signals(judge, said[topic, key][1])
     return len(wanted)
+
+
+def _same_ledger(judge: Judge, said: dict[str, Any]) -> None:
+    wanted: dict[str, Any] = {}
+    for asset in judge.assets:
+        for source in [*judge.sources, ALL]:
+            wanted |= judge.ledger(asset, source)
+    assert {key: {name: entry[name] for name in ("since", "state")} for key, entry in said.items()} == wanted
 
 
 def _same_signals(judge: Judge, message: Any) -> None:
