@@ -137,7 +137,7 @@ counts = rows(
     description="In this period. Quotes: passed every check and stored. Late: came after their bar was closed; stored, "
     "in no bar. Repeated: with the source's own stamp of the one before; stored. Duplicates: twice in one answer. "
     "Rejected: set aside with a reason. Failed: polls that brought nothing.",
-    width=12, height=7,
+    width=24, height=7,
     overrides=(
         column("source", "Source", width=125),
         *(column(name, title, "locale") for name, title in (
@@ -163,6 +163,23 @@ last_letters = rows(
     overrides=(
         column("filed_at", "Filed", style.TIME_S, width=170), column("topic", "Topic", width=160),
         column("source", "Source", width=130), column("reason", "Reason", width=170), column("detail", "Detail"),
+    ),
+)  # fmt: skip
+
+unwell = rows(
+    "Series that are not well",
+    Query(
+        "SELECT source, asset, state, since, reason FROM v_series_states"
+        " WHERE state NOT IN ('available', 'backfilled') ORDER BY since DESC",
+        times=("since",), texts=("source", "asset", "state", "reason"), may_be_empty=True,
+    ),
+    description="The ledger's last word on each asset at each source, unless all is well: diverging (differs from the "
+    "others and does not count for `all`), late, stale, or a gap (no bars).",
+    width=12, height=7,
+    overrides=(
+        column("source", "Source", width=125), column("asset", "Asset", width=75),
+        column("state", "State", cell="color-text", mappings=value_colours(style.SERIES_STATES), width=95),
+        column("since", "Since", style.DAY_TIME, width=105), column("reason", "Reason"),
     ),
 )  # fmt: skip
 
@@ -230,7 +247,7 @@ PIPELINE = Dashboard(
         Row("", (parts_up, lag_now, delay_now, letters_now, free, days_left)),
         Row("Sources and parts", (states, parts, ages, rate)),
         Row("Through Kafka", (lag, delays)),
-        Row("What was set aside", (counts, letters, last_letters)),
+        Row("What was set aside", (counts, unwell, letters, last_letters)),
         Row("Into ClickHouse", (inserts, sizes, insert_delays, tables, memory, disk)),
     ),
     marks=(outages,), since="now-1h",

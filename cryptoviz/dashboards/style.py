@@ -65,6 +65,14 @@ SOURCE_STATES = {
     "blocked": BAD,
     "off": NEUTRAL,
 }
+SERIES_STATES = {
+    "available": GOOD,
+    "backfilled": NEUTRAL,
+    "late": WARNING,
+    "stale": WARNING,
+    "gap": WARNING,
+    "diverging": BAD,
+}
 PART_STATES = {"up": GOOD, "down": BAD}
 
 # Currency units of Grafana shorten 98,123 to 98.1 K: a plain number after the sign keeps the digits of 0.000009 too.
