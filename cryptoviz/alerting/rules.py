@@ -28,7 +28,7 @@ def _limit(name: str) -> Query:
 
 quotes_stopped = Rule(
     "cryptoviz-quotes-stopped", "Quotes have stopped",
-    {"age": _figure("age_s", "v_alert_quotes"), "allowed": _figure("allowed_s", "v_alert_quotes")},
+    {"age": _figure("age_s", "v_alert_quotes"), "allowed": _figure("allowed_s", "v_alert_quotes_allowed")},
     "$age > $allowed", "critical",
     "No quote of any source for {{ humanizeDuration $values.age.Value }}",
     """The newest quote is {{ humanizeDuration $values.age.Value }} old;

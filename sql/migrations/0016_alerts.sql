@@ -68,21 +68,25 @@ FULL OUTER JOIN
 USING source
 WHERE last_state != 'off' AND (empty(polled) OR has(polled, source));
 
--- The same of all sources together: one row, also before the first quote, when it counts from the making of the home.
+-- How old the newest quote of all is: one row, also before the first quote, when it counts from the making of the home.
+-- What is older than a day is a day old, unless the home is younger.
 CREATE OR REPLACE VIEW {database}.v_alert_quotes AS
+WITH now64(3) - toIntervalDay(1) AS a_day_ago
 SELECT
     dateDiff(
         'millisecond',
         greatest(
-            (SELECT max(received_at) FROM {database}.quotes SETTINGS final = 0),
-            (SELECT min(applied_at) FROM {database}.schema_migrations)
+            (SELECT max(received_at) FROM {database}.quotes WHERE at > a_day_ago SETTINGS final = 0),
+            (SELECT min(applied_at) FROM {database}.schema_migrations),
+            a_day_ago
         ),
         now64(3)
-    ) / 1000 AS age_s,
-    greatest(
-        (SELECT quiet_s FROM {database}.v_alert_limits),
-        (SELECT minOrDefault(allowed_s) FROM {database}.v_alert_sources)
-    ) AS allowed_s;
+    ) / 1000 AS age_s;
+
+-- How old it may be: as the source that says most, else the stale time.
+CREATE OR REPLACE VIEW {database}.v_alert_quotes_allowed AS
+SELECT if(count() = 0, (SELECT quiet_s FROM {database}.v_alert_limits), min(allowed_s)) AS allowed_s
+FROM {database}.v_alert_sources;
 
 -- How far each fresh quote is from the middle one of its asset, in percent; of two sources each from the other, as
 -- nothing says which of them is wrong. Prices in USD, USDT and USDC are taken at par.
