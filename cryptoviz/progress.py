@@ -23,6 +23,9 @@ EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 120.0
 
+# The library would log some twenty vain connections a second to stderr; who asks here is told by `Retryable`.
+QUIET = {"log_level": 0}
+
 Place = tuple[str, int]
 
 
@@ -81,7 +84,7 @@ def _sign_of_life(
 
 def admin_client(settings: Settings) -> AdminClient:
     """A client for several calls of `consumer_lag`."""
-    return AdminClient(client_config(settings, "cryptoviz-progress"))
+    return AdminClient(client_config(settings, "cryptoviz-progress") | QUIET)
 
 
 def consumer_lag(
@@ -127,7 +130,8 @@ def _committed(settings: Settings, admin: AdminClient, group: str) -> dict[Place
     every = [TopicPartition(*place) for place in _partitions(admin, names)]
     if not every:
         return {}
-    reader = Consumer(client_config(settings, "cryptoviz-progress") | {"group.id": group, "enable.auto.commit": False})
+    config = client_config(settings, "cryptoviz-progress") | QUIET
+    reader = Consumer(config | {"group.id": group, "enable.auto.commit": False})
     try:
         found = reader.committed(every, timeout=TIMEOUT_S)
     finally:

@@ -69,7 +69,7 @@ def build(settings: Settings) -> App:
         _homes(registry, settings.partitions),
         Rules.of(settings),
         _outbox(settings, "analyse"),
-        LogReader(client_config(settings, f"{settings.worker_name}-reader") | {"group.id": f"{WORKER_GROUP}-reader"}),
+        _reader(settings),
         settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
@@ -79,6 +79,12 @@ def build(settings: Settings) -> App:
 
 def _outbox(settings: Settings, name: str) -> Outbox:
     return Outbox(Writer(producer_config(settings, f"{settings.worker_name}-{name}")))
+
+
+def _reader(settings: Settings) -> LogReader:
+    # Quiet: the library would log some twenty vain connections a second, and who reads is told by an error.
+    more = {"group.id": f"{WORKER_GROUP}-reader", "log_level": 2}
+    return LogReader(client_config(settings, f"{settings.worker_name}-reader") | more)
 
 
 def _homes(registry: AssetRegistry, partitions: int) -> dict[int, Sequence[str]]:

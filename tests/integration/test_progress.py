@@ -87,7 +87,10 @@ def test_a_step_that_stands_still_is_an_error_that_names_it(settings: Settings, 
         wait_until_through(settings, [Stage("testing", group, (filled,))], patience_s=0.5)
 
 
-def test_a_broker_that_is_away_is_worth_another_try(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_is_worth_another_try_and_no_lines_of_the_library(
+    group: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("cryptoviz.progress.TIMEOUT_S", 0.5)
     with pytest.raises(Retryable):
         consumer_lag(load_settings(kafka="127.0.0.1:1"), group, ["any"])
+    assert capfd.readouterr().err == ""
