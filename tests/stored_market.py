@@ -45,15 +45,20 @@ def market(until_ms: int, minutes: int, seed: int = 7) -> Iterator[NormalizedQuo
             yield made
 
 
-def fill(client: Client, database: str, until_ms: int, minutes: int, copies: int = 1) -> None:
-    """Run that market through the engine and store what comes out, more than once to have every row doubled."""
+def made(until_ms: int, minutes: int) -> Tables:
+    """Run that market through the engine: the rows the sink would store."""
     engine, health, tables = Engine(tuple(PRICES), RULES), Health(), Tables()
     for offset, message in enumerate(market(until_ms, minutes)):
         at = Position("quotes.normalized", 0, offset, message["received_at"] + 5)
         add_message(orjson.dumps(message), at, tables, health)
         for topic, _, result in engine.apply(message, offset):
             add_message(orjson.dumps(result), Position(topic, 0, offset, message["received_at"] + 50), tables, health)
-    for table, rows in [*tables.items()] * copies:
+    return tables
+
+
+def fill(client: Client, database: str, until_ms: int, minutes: int, copies: int = 1) -> None:
+    """Store what is made of that market, more than once to have every row doubled."""
+    for table, rows in [*made(until_ms, minutes).items()] * copies:
         client.insert(table, list(rows.columns.values()), list(rows.columns), database=database, column_oriented=True)
 
 
