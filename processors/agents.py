@@ -14,7 +14,15 @@ from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
 from processors.engine import Engine, Output
-from processors.normalise import Normaliser, Position, check_header, check_place, dead_letter, first_problem
+from processors.normalise import (
+    Normaliser,
+    Position,
+    check_header,
+    check_place,
+    check_times,
+    dead_letter,
+    first_problem,
+)
 from processors.outbox import Outbox
 from processors.recovery import LogReader, learned_key, recover
 from processors.rules import Rules
@@ -23,6 +31,8 @@ from processors.snapshot import dump, dump_learned
 logger = logging.getLogger(__name__)
 
 SNAPSHOT_AFTER_S = 0.5
+USUAL_STEP = 100
+"""Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
 Received = tuple[Position, bytes | None]
 _MESSAGE: TypeAdapter[NormalizedQuotes] = TypeAdapter(NormalizedQuotes)
@@ -122,7 +132,8 @@ class Analysing:
     async def _apply(self, engine: Engine, position: Position, value: bytes | None) -> None:
         started = time.perf_counter()
         try:
-            message = _read(position, value, self._rules.interval_s)
+            message = read_normalized(position, value, self._rules.interval_s)
+            await self._check_raw_offset(message, engine, position)
         except Invalid as error:
             engine.offset = position.offset
             await self._set_aside(position, value or b"", error)
@@ -135,6 +146,15 @@ class Analysing:
         engine.counts.clear()
         await asyncio.sleep(0)  # as above
 
+    async def _check_raw_offset(self, message: NormalizedQuotes, engine: Engine, position: Position) -> None:
+        """Raise `Invalid` if the raw message named is not there: all that comes before it would be passed over."""
+        if message["offset"] <= engine.raw_offset + USUAL_STEP:
+            return
+        # Its present end: by time nothing could be said while a machine's clock is being set.
+        _, end = await asyncio.to_thread(self._reader.bounds, RAW.name, position.partition)
+        if message["offset"] >= end:
+            raise Invalid("wrong_place", f"offset {message['offset']} of {RAW.name}, which ended at {end}")
+
     async def _set_aside(self, position: Position, value: bytes, error: Invalid) -> None:
         metrics.REJECTED.labels("", error.reason).inc()
         letter = dead_letter(value, error, position)
@@ -146,7 +166,7 @@ class Analysing:
             await self._outbox.send(topic, partition, encode(message), asset.encode())
 
 
-def _read(position: Position, value: bytes | None, interval_s: int) -> NormalizedQuotes:
+def read_normalized(position: Position, value: bytes | None, interval_s: int) -> NormalizedQuotes:
     """A normalized message; raises `Invalid` for what no normalising agent of this home has written."""
     try:
         message = _MESSAGE.validate_json(value or b"")
@@ -154,4 +174,6 @@ def _read(position: Position, value: bytes | None, interval_s: int) -> Normalize
         raise Invalid("wrong_schema", first_problem(error)) from error
     check_header(message, position, interval_s)
     check_place(message, position)
+    for quote in message["quotes"]:
+        check_times(message, quote)
     return message

@@ -85,7 +85,7 @@ class Normaliser:
                 good.append((index, _QUOTE.validate_python(item)))
             except ValidationError as error:
                 invalid = Invalid("wrong_schema", first_problem(error))
-                dead.append(dead_letter(encode(item), invalid, at, index, message["source"]))
+                dead.append(dead_letter(_written(item), invalid, at, index, message["source"]))
         return _Raw(message, good), dead
 
     def _check_message(self, message: RawQuotes, at: Position) -> None:
@@ -101,10 +101,7 @@ class Normaliser:
         home = partition_of(quote["asset"], self.partitions)
         if home != at.partition:
             raise Invalid("wrong_partition", f"{quote['asset']} lives in {home}")
-        if quote["received_at"] > message["received_at"]:
-            raise Invalid("received_after_message", f"{quote['received_at']} > {message['received_at']}")
-        if max(quote["at"], quote["event_at"] or 0) > quote["received_at"] + FUTURE_MS:
-            raise Invalid("future", f"{max(quote['at'], quote['event_at'] or 0)} > {quote['received_at']}")
+        check_times(message, quote)
         high, low = quote["high"], quote["low"]
         if high is not None and low is not None and high < low:
             raise Invalid("inconsistent_candle", f"high {high} < low {low}")
@@ -117,6 +114,14 @@ def check_header(message: RawQuotes | NormalizedQuotes, at: Position, interval_s
         raise Invalid("wrong_interval", f"bars of {message['interval_s']} s, this home has {interval_s} s")
     if message["received_at"] > at.timestamp + AHEAD_MS:
         raise Invalid("future", f"received at {message['received_at']}, {at.timestamp} by the broker's clock")
+
+
+def check_times(message: RawQuotes | NormalizedQuotes, quote: Quote) -> None:
+    """Raise `Invalid` if a quote would set its source's clock ahead of its message's, or counts for a time to come."""
+    if quote["received_at"] > message["received_at"]:
+        raise Invalid("received_after_message", f"{quote['received_at']} > {message['received_at']}")
+    if max(quote["at"], quote["event_at"] or 0) > quote["received_at"] + FUTURE_MS:
+        raise Invalid("future", f"{max(quote['at'], quote['event_at'] or 0)} > {quote['received_at']}")
 
 
 def check_place(message: NormalizedQuotes, at: Position) -> None:
@@ -152,6 +157,13 @@ def dead_letter(payload: bytes, error: Invalid, at: Position, item: int | None =
         "encoding": encoding,  # type: ignore[typeddict-item]
         "payload": text,
     }
+
+
+def _written(item: Any) -> bytes:
+    try:
+        return encode(item)
+    except orjson.JSONEncodeError:  # it reads what is nested far more deeply than what it writes
+        return b'"nested too deeply to be written"'
 
 
 def first_problem(error: ValidationError) -> str:

@@ -23,8 +23,8 @@ class EmptyLog:
     """A reader of a log that holds nothing, so that every partition starts anew."""
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """No messages."""
-        return 0, 0
+        """No messages but raw ones, a few more than have been normalised."""
+        return 0, 200 if topic == "quotes.raw" else 0
 
     def read(self, topic: str, partition: int, start: int, end: int) -> Iterator[Any]:
         """None of them."""
@@ -53,6 +53,11 @@ def _received(*messages: Any) -> list[Received]:
         ({"topic": "quotes"}, "wrong_place"),
         ({"partition": 1}, "wrong_place"),
         ({"offset": 2**70}, "wrong_schema"),
+        ({"offset": 200}, "wrong_place"),
+        ({"offset": 2**62}, "wrong_place"),
+        ({"quotes": [quote(at=T0 + CENTURY_MS)]}, "received_after_message"),
+        ({"quotes": [quote(at=T0, event_at=T0 + CENTURY_MS)]}, "future"),
+        ({"quotes": [quote(at=T0, received_at=T0 - 5_001)]}, "future"),
         ({"poll_interval_s": 1e300}, "wrong_schema"),
     ],
 )

@@ -114,6 +114,15 @@ def test_an_unreadable_message_is_kept_whole(value: bytes | None, reason: str) -
     assert kept == (value or b"")
 
 
+def test_an_item_too_deep_to_be_written_again_does_not_stop_the_good_one_beside_it() -> None:
+    deep = b"[" * 600 + b"]" * 600
+    message, [letter] = NORMALISER.normalise(_raw(_quote(), "here").replace(b'"here"', deep), AT)
+    assert (letter["reason"], letter["item"]) == ("wrong_schema", 1)
+    assert "too deeply" in letter["payload"]
+    assert message is not None
+    assert len(message["quotes"]) == 1
+
+
 def test_a_message_from_the_future_cannot_set_the_clock_of_its_source() -> None:
     ahead = AT.timestamp + AHEAD_MS
     assert NORMALISER.normalise(_raw(_quote(), received_at=ahead), AT)[1] == []
