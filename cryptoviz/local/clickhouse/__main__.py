@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from cryptoviz.errors import UserError
+from cryptoviz.local.clickhouse.policy import READER_REQUEST_S
 from cryptoviz.local.clickhouse.users import check_binding, load_users
 
 logger = logging.getLogger("cryptoviz.local.clickhouse")
@@ -29,6 +30,11 @@ GIVE_UP_S = 2.5
 OPEN_FILES = 10_240
 # The real server's limit: clients put statements and parameters into the URL.
 LONGEST_URL_BYTES = 1024 * 1024
+LONGEST_HEADER_BYTES = 16 * 1024
+# For a request's headers to arrive, and for the next request on a connection.
+IDLE_S = 60.0
+# Far more than the parts, Grafana and some people need; each costs a file, of which the engine needs most.
+MOST_CONNECTIONS = 512
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +60,7 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
     from cryptoviz.local.clickhouse.server import Endpoint
 
     engine = Engine(options.data)
-    endpoint = Endpoint(engine, load_users(options.users), options.database)
+    endpoint = Endpoint(engine, load_users(options.users), options.database, options.reader_request_s)
     # A query whose client has gone is stopped, hence the cancellation; bodies are decoded in threads, not here.
     runner = web.AppRunner(
         endpoint.application(),
@@ -62,17 +68,19 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
         auto_decompress=False,
         access_log=None,
         shutdown_timeout=LAST_ANSWERS_S,
+        keepalive_timeout=options.idle_s,
         max_line_size=LONGEST_URL_BYTES,
-        max_field_size=LONGEST_URL_BYTES,
+        max_field_size=LONGEST_HEADER_BYTES,
     )
     await runner.setup()
+    listening: asyncio.Server | None = None
     try:
-        port = await _listen(runner, options.host, options.port)
+        listening = await _listen(runner, options.host, options.port)
         logger.info(
             "ClickHouse %s (chDB) on http://%s:%d, data in %s, ready after %.1f s",
             engine.catalogue.version,
             options.host,
-            port,
+            listening.sockets[0].getsockname()[1],
             options.data,
             time.monotonic() - started_at,
         )
@@ -80,6 +88,8 @@ async def _serve(options: argparse.Namespace, started_at: float) -> None:
     finally:
         # An engine busy with something it cannot leave must not hold the process: what was confirmed is on disk.
         _give_up_later()
+        if listening is not None:
+            listening.close()
         endpoint.close()
         await runner.cleanup()
         engine.close()
@@ -94,17 +104,28 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
-    site = web.TCPSite(runner, host, port)
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    server = runner.server
+    assert server is not None, "the runner is set up"
+
+    def connection() -> asyncio.Protocol:
+        return server() if len(server.connections) < MOST_CONNECTIONS else _Refused()
+
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(connection, host, port, backlog=128)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         reason = "the port is taken, perhaps by another ClickHouse" if taken else error.strerror
         raise UserError(
             f"cannot listen on {host}:{port}: {reason}; set CRYPTOVIZ_CLICKHOUSE_PORT to a free port"
         ) from error
-    return int(runner.addresses[0][1])
+
+
+class _Refused(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 async def _stop_signal() -> None:
@@ -128,6 +149,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8123, help="port to listen on (8123); 0 takes a free one")
     parser.add_argument("--database", default=DEFAULT_DATABASE, help="the database read-only users read (crypto)")
+    parser.add_argument(
+        "--reader-request-s", type=float, default=READER_REQUEST_S, metavar="S",
+        help="longest a read-only user's request may take, its answer included (180)",
+    )  # fmt: skip
+    parser.add_argument("--idle-s", type=float, default=IDLE_S, metavar="S", help="how long to wait for a request (60)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser.parse_args(arguments)
 

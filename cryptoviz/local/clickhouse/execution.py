@@ -11,7 +11,14 @@ from inspect import GEN_CLOSED, getgeneratorstate
 from itertools import chain
 
 from cryptoviz.local.clickhouse.engine import Engine, Node, Session, Summary
-from cryptoviz.local.clickhouse.failures import NOT_IMPLEMENTED, READONLY, UNKNOWN_DATABASE, UNKNOWN_FORMAT, QueryError
+from cryptoviz.local.clickhouse.failures import (
+    NOT_IMPLEMENTED,
+    READONLY,
+    SYNTAX_ERROR,
+    UNKNOWN_DATABASE,
+    UNKNOWN_FORMAT,
+    QueryError,
+)
 from cryptoviz.local.clickhouse.guard import check_statement, clamp, has_totals, output_format
 from cryptoviz.local.clickhouse.insert import Insert, split_insert
 from cryptoviz.local.clickhouse.policy import LIMITS, READER_DEFAULTS, REFUSED_FORMATS, Scope
@@ -108,6 +115,9 @@ class Execution:
         return Answer(self._format(None), iter(()), whole=True, summary=summary)
 
     def _statement(self, session: Session, text: str) -> Answer:
+        if self._user.readonly and len(text) > LIMITS["max_query_size"]:
+            # Before it is parsed: the engine holds its own limit against statements only, not against their parsing.
+            raise QueryError(SYNTAX_ERROR, f"The statement is longer than {LIMITS['max_query_size']} characters")
         current = self._use_database(session)
         tree, kind = self._read(session, text)
         if tree is not None and ("out_file" in tree or "infile" in tree):

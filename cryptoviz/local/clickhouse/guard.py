@@ -8,7 +8,15 @@ from typing import Any, cast
 
 from cryptoviz.local.clickhouse.failures import ACCESS_DENIED, READONLY, SETTING_CONSTRAINT, QueryError
 from cryptoviz.local.clickhouse.literals import quote
-from cryptoviz.local.clickhouse.policy import LIMITS, REFUSED_FORMATS, TABLE_FUNCTIONS, Scope, may_read, may_set
+from cryptoviz.local.clickhouse.policy import (
+    LIMITS,
+    REFUSED_FORMATS,
+    STRUCTURED_TABLE_FUNCTIONS,
+    TABLE_FUNCTIONS,
+    Scope,
+    may_read,
+    may_set,
+)
 
 Node = dict[str, Any]
 
@@ -27,6 +35,8 @@ _MEMBERSHIP = frozenset(
     for name in ("in", "notin", "nullin", "notnullin")
     for suffix in ("", "ignoreset")
 )
+# What lets a column in a structure's text be computed.
+_COMPUTED_COLUMN = re.compile(r"\b(?:DEFAULT|ALIAS|MATERIALIZED|EPHEMERAL|TTL)\b", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -125,12 +135,22 @@ def _check_table_expression(node: Node, scope: Scope) -> None:
     if not isinstance(function, dict):
         return
     name = str(function.get("name", ""))
+    if name.lower() in STRUCTURED_TABLE_FUNCTIONS:
+        _check_structure(name, function)
     if name.lower() in TABLE_FUNCTIONS:
         return
     database, _, view = name.rpartition(".")
     in_reach = (database or scope.current_database) == scope.database
     if not in_reach or view.lower() in scope.catalogue.table_functions or not scope.is_view(view):
         raise QueryError(ACCESS_DENIED, f"Read-only users cannot use the table function {name}()")
+
+
+def _check_structure(name: str, function: Node) -> None:
+    """A text of columns is no part of the tree: nothing in it may be an expression."""
+    first: Node = next(iter(function.get("arguments", {}).get("children", [])), {})
+    text = str(first.get("value", {}).get("value", "")) if first.get("type") == "Literal" else ""
+    if first.get("type") == "QueryParameter" or _COMPUTED_COLUMN.search(text):
+        raise QueryError(ACCESS_DENIED, f"Read-only users must spell out plain columns in {name}()")
 
 
 def _check_transformer(node: Node, scope: Scope) -> None:

@@ -16,8 +16,14 @@ LIMITS = {
     "max_temporary_data_on_disk_size_for_query": 1_000_000_000,
     # Half of the machine: eight readers with two threads each once kept an insert on two cores waiting for seconds.
     "max_threads": max(1, (os.cpu_count() or 2) // 2),
-    "max_query_size": 1024 * 1024,
+    # The server's own default. The statement's tree, too, is held in memory: 256 KiB of it come to 100 MB.
+    "max_query_size": 256 * 1024,
 }
+# Of each read-only user; more wait for these. A slow one cannot keep another user waiting.
+READERS_AT_ONCE = 4
+# From a request's headers to its answer's last byte: waiting, running, and sending as slowly as the client reads.
+READER_REQUEST_S = 180.0
+READER_BODY_BYTES = 1 << 20
 # Read-only users read ReplacingMergeTree tables without doubles unless their statement says otherwise.
 READER_DEFAULTS = {"final": "1"}
 
@@ -60,31 +66,36 @@ SETTING_PREFIXES = (
     *("output_format_parquet_", "output_format_arrow_", "output_format_markdown_", "output_format_decimal_"),
     *("input_format_", "date_time_", "join_", "group_by_", "optimize_", "query_plan_"),
 )
+# They begin like harmless ones and name a file to write.
+REFUSED_SETTINGS = frozenset({"input_format_record_errors_file_path"})
 
+# Not `errors`: it holds the texts of other users' errors, and in them pieces of their statements and data.
 READABLE_SYSTEM_TABLES = frozenset(
     {
         *("one", "numbers", "numbers_mt", "zeros", "settings", "merge_tree_settings", "functions", "table_functions"),
         *("tables", "columns", "databases", "parts", "parts_columns", "formats", "data_type_families", "table_engines"),
         *("aggregate_function_combinators", "time_zones", "keywords", "contributors", "build_options", "metrics"),
         *("events", "asynchronous_metrics", "merges", "mutations", "detached_parts", "projections", "views"),
-        *("data_skipping_indices", "dictionaries", "errors", "completions", "constraints"),
+        *("data_skipping_indices", "dictionaries", "completions", "constraints"),
     }
 )
 INFORMATION_SCHEMA = frozenset({"information_schema", "INFORMATION_SCHEMA"})
 
 TABLE_FUNCTIONS = frozenset(
     {
-        *("numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "sqlstandardvalues", "null", "view"),
-        *("generate_series", "generateseries", "generaterandom", "viewexplain"),
+        *("numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "sqlstandardvalues", "view"),
+        *("generate_series", "generateseries", "viewexplain"),
     }
 )
+# Their first argument may describe columns in a text, as CREATE TABLE does, with expressions for their values.
+STRUCTURED_TABLE_FUNCTIONS = frozenset({"values", "sqlstandardvalues"})
 
 # Categories of system.functions whose members only compute. Others are refused unless listed below.
 FUNCTION_CATEGORIES = frozenset(
     {
-        *("Null", "Comparison", "Distance", "String", "Tuple", "Encryption", "NumericIndexedVector", "Geo", "Encoding"),
+        *("Null", "Comparison", "Distance", "String", "Tuple", "Encryption", "NumericIndexedVector", "Encoding"),
         *("String Search", "Arrays", "URL", "Hash", "Random Number", "Bit", "IP Address", "Map", "UUID", "Conditional"),
-        *("Bitmap", "Financial", "Type Conversion", "Arithmetic", "QBit", "Geo Polygon", "JSON", "Rounding", "Logical"),
+        *("Bitmap", "Financial", "Type Conversion", "Arithmetic", "QBit", "JSON", "Rounding", "Logical"),
         *("String Replacement", "String Splitting", "Time Series", "Time Window", "Mathematical", "Dates and Times"),
     }
 )
@@ -165,8 +176,16 @@ FUNCTIONS = frozenset(
             "tokenizeQuery",
             "highlightQuery",
         ),
-        *("isDecimalOverflow", "dumpColumnStructure", "blockSerializedSize", "hasColumnInTable", "pgTableIsVisible"),
+        *("isDecimalOverflow", "dumpColumnStructure", "blockSerializedSize", "pgTableIsVisible"),
         *("colorSRGBToOKLCH", "colorSRGBToOKLAB", "colorOKLABToSRGB", "colorOKLCHToSRGB", "flipCoordinates"),
+    }
+)
+# The engine looks at the time between blocks of rows. These take the square of what they are given, which is hours
+# within one block, and nothing can stop them (as may those about polygons, hence no category "Geo").
+UNSTOPPABLE_FUNCTIONS = frozenset(
+    {
+        *("editDistance", "editDistanceUTF8", "damerauLevenshteinDistance", "jaroSimilarity", "jaroWinklerSimilarity"),
+        *("arrayLevenshteinDistance", "arrayLevenshteinDistanceWeighted", "arraySimilarity"),
     }
 )
 # They name a file that holds their layout, or are no answer to an HTTP request.
@@ -216,7 +235,7 @@ def function_allowances(rows: Iterable[tuple[str, str, str, bool]]) -> dict[str,
         original = alias_to or name
         _, original_categories, original_aggregate = known.get(original, ("", categories, aggregate))
         inside = {part.strip() for part in original_categories.split(",")}
-        judged[name.lower()] = (
+        judged[name.lower()] = original not in UNSTOPPABLE_FUNCTIONS and (
             original_aggregate or original in FUNCTIONS or bool(inside and inside <= FUNCTION_CATEGORIES)
         )
     return judged
@@ -231,4 +250,4 @@ def may_read(scope: Scope, database: str, table: str) -> bool:
 
 def may_set(name: str) -> bool:
     """Whether a read-only user may change this setting (within its limit, if it has one)."""
-    return name in SETTING_NAMES or name.startswith(SETTING_PREFIXES)
+    return name not in REFUSED_SETTINGS and (name in SETTING_NAMES or name.startswith(SETTING_PREFIXES))

@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -17,9 +18,11 @@ from cryptoviz.local.clickhouse.blocks import compress_blocks, decompress_blocks
 from cryptoviz.local.clickhouse.codings import decode
 from cryptoviz.local.clickhouse.engine import Engine, Summary
 from cryptoviz.local.clickhouse.execution import Execution
-from cryptoviz.local.clickhouse.failures import CANNOT_DECODE, INTERNAL, NOT_IMPLEMENTED, TOO_MANY_QUERIES, QueryError
+from cryptoviz.local.clickhouse.failures import CANNOT_DECODE, INTERNAL, NOT_IMPLEMENTED, TIMEOUT, QueryError
 from cryptoviz.local.clickhouse.handshake import greeting_block, is_greeting
+from cryptoviz.local.clickhouse.lane import Lane, lane_of
 from cryptoviz.local.clickhouse.outgoing import CONTENT_TYPES, DEFAULT_CONTENT_TYPE, Outgoing, late_error
+from cryptoviz.local.clickhouse.policy import READER_BODY_BYTES, READER_REQUEST_S
 from cryptoviz.local.clickhouse.request import Query, build_query, is_true
 from cryptoviz.local.clickhouse.users import User, authenticate, has_credentials
 
@@ -27,25 +30,26 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DISPLAY_NAME = "cryptoviz"
-READER_THREADS = 8
-WRITER_THREADS = 4
-# As many as the real server lets in by default before it says that there are too many.
-WAITING_QUERIES = 100
 WRITER_BODY_BYTES = 1 << 30
-READER_BODY_BYTES = 16 << 20
+# For the body of a request to arrive.
+BODY_S = 60.0
 
 
 class Endpoint:
-    """The handlers of one engine's HTTP interface; `database` is the one read-only users read."""
+    """The handlers of one engine's HTTP interface; `database` is the one read-only users read.
 
-    def __init__(self, engine: Engine, users: Mapping[str, User], database: str) -> None:
+    `reader_request_s` is the longest a read-only user's request may take, its answer included.
+    """
+
+    def __init__(
+        self, engine: Engine, users: Mapping[str, User], database: str, reader_request_s: float = READER_REQUEST_S
+    ) -> None:
         self._engine = engine
         self._users = users
         self._database = database
-        self._readers = ThreadPoolExecutor(READER_THREADS, "clickhouse-read")
-        self._writers = ThreadPoolExecutor(WRITER_THREADS, "clickhouse-write")
+        self._lanes = {user.name: lane_of(user.name, user.readonly, reader_request_s) for user in users.values()}
+        # Stops queries, which must not wait for a thread.
         self._control = ThreadPoolExecutor(2, "clickhouse-control")
-        self._running = {True: 0, False: 0}
 
     def application(self) -> web.Application:
         """The aiohttp application that serves this endpoint."""
@@ -59,8 +63,9 @@ class Endpoint:
     def close(self) -> None:
         """Stop what still reads; threads end by themselves afterwards."""
         self._engine.stop_queries()
-        for pool in (self._readers, self._writers, self._control):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._control.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.shutdown()
 
     async def _ping(self, request: web.Request) -> web.Response:
         return web.Response(text="Ok.\n")
@@ -71,9 +76,12 @@ class Endpoint:
         query_id = request.query.get("query_id", "")
         try:
             user = authenticate(self._users, request.headers, request.query)
-            query = await self._read(request, user)
-            query_id = query.query_id
-            return await self._answer(request, user, query)
+            lane = self._lanes[user.name]
+            with lane.request():
+                async with within(lane.longest_s, "The request took over {} s, waiting and sending included"):
+                    query = await self._read(request, user, lane)
+                    query_id = query.query_id
+                    return await self._answer(request, user, query, lane)
         except QueryError as error:
             logger.info("%s %s: %s", request.method, query_id, error.text)
             return self._failure(request, error, query_id)
@@ -83,54 +91,48 @@ class Endpoint:
             logger.exception("request %s failed", query_id)
             return self._failure(request, QueryError(INTERNAL, f"{type(error).__name__}: {error}"), query_id)
 
-    async def _read(self, request: web.Request, user: User) -> Query:
+    async def _read(self, request: web.Request, user: User, lane: Lane) -> Query:
         limit = READER_BODY_BYTES if user.readonly else WRITER_BODY_BYTES
         params = dict(request.query)
         body = b""
-        if request.content_type == "multipart/form-data":
-            params |= await _form_fields(request, limit)
-        else:
-            body = await _body(request, limit)
+        async with within(BODY_S, "The body did not arrive within {} s"):
+            if request.content_type == "multipart/form-data":
+                params |= await _form_fields(request, limit)
+            else:
+                body = await _body(request, limit)
         encoding, blocks = request.headers.get("Content-Encoding", ""), is_true(params.get("decompress", "0"))
         if body and (encoding or blocks):
-            body = await self._in(self._pool(user), _unpacked, body, encoding, blocks, limit)
+            body = await lane.run(_unpacked, body, encoding, blocks, limit)
         return build_query(request.method, params, request.headers, body, self._engine.catalogue.settings)
 
-    async def _answer(self, request: web.Request, user: User, query: Query) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, user: User, query: Query, lane: Lane) -> web.StreamResponse:
         if is_greeting(query.statement, dict(request.query)):
             catalogue = self._engine.catalogue
             block = greeting_block(DISPLAY_NAME, catalogue.version, catalogue.timezone)
             block = compress_blocks(block) if query.blocks else block
             return web.Response(body=block, headers=self._headers(query.query_id, "Native", Summary()))
-        if self._running[user.readonly] >= WAITING_QUERIES:
-            raise QueryError(TOO_MANY_QUERIES, f"Too many simultaneous queries: {WAITING_QUERIES} are waiting")
-        self._running[user.readonly] += 1
+        await lane.take_slot()
+        execution = Execution(self._engine, user, query, self._database)
         try:
-            execution = Execution(self._engine, user, query, self._database)
-            return await self._run(request, query, execution, self._pool(user))
-        finally:
-            self._running[user.readonly] -= 1
-
-    async def _run(
-        self, request: web.Request, query: Query, execution: Execution, pool: ThreadPoolExecutor
-    ) -> web.StreamResponse:
-        answer = await self._step(execution, pool, execution.run)
-        try:
-            outgoing = Outgoing(answer, request.headers.get("Accept-Encoding", ""), query.blocks)
-            headers = self._headers(query.query_id, answer.format, answer.summary)
-            if answer.whole:
-                body = await self._in(pool, outgoing.everything)
-                return web.Response(body=body, headers=headers | _coding(outgoing))
-            return await self._send_stream(request, execution, pool, outgoing, headers)
+            return await self._run(request, query, execution, lane)
         finally:
             if not execution.abandoned:
-                await asyncio.shield(self._in(self._control, execution.close))
+                lane.close_later(execution.close)
+
+    async def _run(self, request: web.Request, query: Query, execution: Execution, lane: Lane) -> web.StreamResponse:
+        answer = await self._step(execution, lane, execution.run)
+        outgoing = Outgoing(answer, request.headers.get("Accept-Encoding", ""), query.blocks)
+        headers = self._headers(query.query_id, answer.format, answer.summary)
+        if answer.whole:
+            body = await self._step(execution, lane, outgoing.everything)
+            return web.Response(body=body, headers=headers | _coding(outgoing))
+        return await self._send_stream(request, execution, lane, outgoing, headers)
 
     async def _send_stream(
         self,
         request: web.Request,
         execution: Execution,
-        pool: ThreadPoolExecutor,
+        lane: Lane,
         outgoing: Outgoing,
         headers: dict[str, str],
     ) -> web.StreamResponse:
@@ -139,8 +141,13 @@ class Endpoint:
         response.enable_chunked_encoding()
         await response.prepare(request)
         try:
-            while (part := await self._step(execution, pool, outgoing.next)) is not None:
+            while (part := await self._step(execution, lane, outgoing.next)) is not None:
                 await response.write(part)
+        except asyncio.CancelledError:
+            # Nobody may take what is sent for the whole of it, and a client that does not read has no more to come.
+            if request.transport is not None:
+                request.transport.abort()
+            raise
         except QueryError as error:
             # Too late for a status: the text goes where current clients look for it, and the connection breaks off.
             logger.info("stream broke off: %s", error.text)
@@ -151,29 +158,17 @@ class Endpoint:
         await response.write_eof()
         return response
 
-    async def _step(self, execution: Execution, pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    async def _step(self, execution: Execution, lane: Lane, function: Callable[[], T]) -> T:
         """Run one blocking step; when the client goes away meanwhile, stop the query and leave the rest to its end."""
-        step = asyncio.ensure_future(self._in(pool, function))
+        step = asyncio.ensure_future(lane.run(function))
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
             execution.abandoned = True
             if execution.may_be_stopped:
                 self._control.submit(self._engine.stop_query, execution.mark)
-            step.add_done_callback(lambda done: self._tidy(done, execution))
+            step.add_done_callback(lambda done: _tidy(done, execution, lane))
             raise
-
-    def _tidy(self, step: asyncio.Future[T], execution: Execution) -> None:
-        if not step.cancelled():
-            step.exception()
-        self._control.submit(execution.close)
-
-    async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
-
-    def _pool(self, user: User) -> ThreadPoolExecutor:
-        """Readers have threads of their own, so that they cannot keep a writer waiting."""
-        return self._readers if user.readonly else self._writers
 
     def _headers(self, query_id: str, format_name: str, summary: Summary) -> dict[str, str]:
         counts = {name: str(value) for name, value in asdict(summary).items()} | {"total_rows_to_read": "0"}
@@ -198,6 +193,22 @@ class Endpoint:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
         text = f"{error.text} (version {self._engine.catalogue.version})\n"
         return web.Response(status=status, text=text, headers=headers)
+
+
+@asynccontextmanager
+async def within(longest_s: float | None, message: str) -> AsyncIterator[None]:
+    """End what is inside after `longest_s` with a `QueryError`; `message` has a place for the seconds."""
+    try:
+        async with asyncio.timeout(longest_s):
+            yield
+    except TimeoutError:
+        raise QueryError(TIMEOUT, message.format(f"{longest_s:g}")) from None
+
+
+def _tidy(step: asyncio.Future[T], execution: Execution, lane: Lane) -> None:
+    if not step.cancelled():
+        step.exception()
+    lane.close_later(execution.close)
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
