@@ -19,7 +19,7 @@ REQUESTS = 100
 
 
 class Lane:
-    """The share of the user `name`; `longest_s` is for a whole request, its answer's last byte included, if not None."""
+    """The share of the user `name`; `longest_s` is for a whole request with its answer, if not None."""
 
     def __init__(self, name: str, threads: int, at_once: int, longest_s: float | None) -> None:
         self.longest_s = longest_s
