@@ -42,8 +42,6 @@ class Rule:
     keep: str = "0s"
     on_no_data: OnNoData = "OK"
     on_error: OnError = "KeepLast"
-    unknown: str = ""
-    """What is said instead when there are no figures."""
 
     @property
     def anchor(self) -> str:
@@ -78,9 +76,8 @@ class Rule:
 
     def _said(self, text: str) -> str:
         """The text where there are figures: Grafana fills it in for what is well, too, and logs what it cannot."""
-        first = next(iter(self.queries))
-        otherwise = f"{{{{ else }}}}{self.unknown}" if self.unknown else ""
-        return f"{{{{ if $values.{first} }}}}{' '.join(text.split())}{otherwise}{{{{ end }}}}"
+        first, said = next(iter(self.queries)), " ".join(text.split())
+        return f"{{{{ if $values.{first} }}}}{said}{{{{ end }}}}" if "$values" in said else said
 
     def _judged(self) -> Json:
         model = {"refId": CONDITION, "type": "math", "expression": self.condition, "datasource": EXPRESSION}

@@ -72,7 +72,13 @@ def test_messages_speak_of_figures_and_labels_that_there_are(rule: Rule) -> None
         assert set(LABEL.findall(text)) <= set(first.texts)
         assert text.count("{{") == text.count("}}")
     assert set(LABEL.findall(rule.summary)) == set(first.texts) - {"topic"}, "the summary says which alert it is"
-    assert VALUE.search(rule.summary + rule.description)
+    assert VALUE.search(rule.summary + rule.description) or rule.on_error == "Alerting", "no figures where none come"
+
+
+def test_one_rule_alone_tells_that_questions_are_not_answered() -> None:
+    (told,) = [rule for rule in RULES if rule.on_error == "Alerting"]
+    assert "$" not in told.summary + told.description
+    assert {rule.on_error for rule in RULES if rule is not told} == {"KeepLast"}
 
 
 @EACH
