@@ -23,6 +23,7 @@ COMMANDS = {
     "topics": "create the topics that are missing",
     "migrate": "bring the ClickHouse tables up to date",
     "status": "say how the running pipeline is doing",
+    "dead-letters": "list what was set aside and why, show it, put it back",
     "predict": "say what the models make of an asset now, for parameters of your own",
     "scoreboard": 'say how good each model has been, beside "the price stays the same"',
     "watch": "show prices, forecasts and signals as they arrive",
@@ -36,7 +37,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"cryptoviz.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"cryptoviz.cli.{name}"), name)
         command.help = command.help or COMMANDS[cmd_name]
         return command
 
