@@ -113,7 +113,7 @@ sources = rows(
         column("source", "Source", width=130),
         column("state", "State", cell="color-text", mappings=value_colours(style.SOURCE_STATES), width=110),
         column("age_s", "Last quote", style.SECONDS, decimals=0, width=100), column("assets", "Assets", width=72),
-        column("since", "Since", "dateTimeAsIso", width=170), column("reason", "Why", width=320),
+        column("since", "Since", "dateTimeAsIso", width=170), column("reason", "Why"),
     ),
 )  # fmt: skip
 

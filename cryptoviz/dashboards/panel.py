@@ -120,7 +120,7 @@ def rows(title: str, *queries: Query, sort: str = "", descending: bool = True, *
     # room of a third of a heading.
     defaults = {
         "custom": {"cellOptions": {"type": "auto"}, "filterable": False, "minWidth": 72, "wrapHeaderText": True},
-        "mappings": nothing(ABSENT), "noValue": NO_DATA, **more.pop("defaults", {}),
+        "mappings": nothing(ABSENT), "noValue": "nothing in this period", **more.pop("defaults", {}),
     }  # fmt: skip
     options = {
         "showHeader": True, "cellHeight": "sm", "footer": {"show": False},
@@ -169,7 +169,7 @@ def column(field: str, title: str = "", unit: str = "", **properties: Any) -> Js
     named |= {"custom.width": properties.pop("width")} if "width" in properties else {}
     named |= {"custom.cellOptions": {"type": properties.pop("cell")}} if "cell" in properties else {}
     named |= {"mappings": [*properties.pop("mappings"), *nothing(ABSENT)]} if "mappings" in properties else {}
-    return override(field, named | properties)
+    return override(field, named | properties | {"noValue": ABSENT})  # of a time Grafana maps nothing
 
 
 def drawn(title: str, colour: str, *, dashed: bool = False) -> Json:

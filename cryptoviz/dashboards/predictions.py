@@ -96,7 +96,7 @@ MODEL_COLUMNS = (
     column("model", "Model", width=148), column("forecast", "Forecast, $", style.AS_IT_IS, width=96),
     column("variation", "Variation", style.PERCENT, decimals=2, cell="color-text", thresholds=style.SIGN, width=82),
     column("confidence", "Confidence", style.PERCENT, decimals=1, width=98),
-    column("lower_80", "80 % from, $", style.AS_IT_IS, width=92), column("upper_80", "to, $", style.AS_IT_IS, width=80),
+    column("lower_80", "80 % from", style.AS_IT_IS, width=88), column("upper_80", "to", style.AS_IT_IS, width=80),
     column("made_at", "Made", "time:HH:mm", width=60), column("reason", "If none"),
 )  # fmt: skip
 asked = rows(

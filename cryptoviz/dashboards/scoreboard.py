@@ -63,7 +63,7 @@ RMAE = thresholds(style.GOOD, (1, style.NEUTRAL), (1.000001, style.WARNING), (1.
 
 
 def _rmae(name: str, title: str) -> Json:
-    width = 86 if any(len(word) > 7 for word in title.split()) else 68
+    width = 90 if any(len(word) > 7 for word in title.split()) else 67
     return column(name, title, "none", decimals=3, cell="color-text", thresholds=RMAE, width=width)
 
 
