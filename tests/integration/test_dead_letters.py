@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import KafkaException
 from servers import KafkaServer
 from sink_process import SinkProcess, ask, counts, send, wait_caught_up
 from unit.processors.streams import quote
@@ -69,7 +70,15 @@ class Workers:
     def __init__(self, settings: Settings) -> None:
         self.log = LogReader({"bootstrap.servers": settings.kafka, "group.id": "test-dead-letters"})
         self.outbox = Outbox(Writer(producer_config(settings, "test-worker")))
-        self.next = self.log.bounds("quotes.raw", HOME)[1]
+        self.next = 0
+        wait_until(self._led, 30, "the new topic to have a leader")
+
+    def _led(self) -> bool:
+        try:
+            self.next = self.log.bounds("quotes.raw", HOME)[1]
+        except KafkaException:
+            return False
+        return True
 
     def new(self) -> list[Any]:
         found = list(self.log.read("quotes.raw", HOME, self.next, self.log.bounds("quotes.raw", HOME)[1]))

@@ -42,7 +42,7 @@ def test_links_lead_somewhere() -> None:
 def test_every_command_and_every_make_word_of_the_readme_exists() -> None:
     words = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z-]+)", TEXT)) <= words | {"sure"}
-    assert set(re.findall(r"`(?:\.venv/bin/)?cryptoviz ([a-z]+)", TEXT)) <= {*COMMANDS, "up"}
+    assert set(re.findall(r"`(?:\.venv/bin/)?cryptoviz ([a-z-]+)", TEXT)) <= {*COMMANDS, "up"}
 
 
 def test_every_command_is_in_the_readme_or_the_running_page() -> None:
