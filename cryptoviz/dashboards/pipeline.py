@@ -150,6 +150,7 @@ letters = chart(
     "Dead letters by reason",
     line(f"SELECT time, reason, letters FROM v_letters({STEPS}) ORDER BY time", "letters", by=("reason",)),
     unit="locale", name="${__field.labels.reason}", min_interval=MINUTE, custom=BARS, defaults=QUIET, height=7,
+    description="What could not be used, by the reason it was set aside for, when it was filed.",
 )  # fmt: skip
 last_letters = rows(
     "The last dead letters",
