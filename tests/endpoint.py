@@ -25,14 +25,14 @@ def running_clickhouse(data_dir: Path) -> Iterator[tuple[str, dict[str, User]]]:
 
 
 @contextmanager
-def clickhouse_process(data_dir: Path) -> Iterator[tuple[str, dict[str, User], subprocess.Popen[bytes]]]:
+def clickhouse_process(data_dir: Path, *options: str) -> Iterator[tuple[str, dict[str, User], subprocess.Popen[bytes]]]:
     """The same with the process, for tests that kill it."""
     data_dir.mkdir(parents=True, exist_ok=True)
     users_file, log_file = data_dir / "users.json", data_dir / "clickhouse.log"
     users = ensure_users(users_file, None)
     command = [sys.executable, "-m", "cryptoviz.local.clickhouse", "--data", str(data_dir / "tables"), "--port", "0"]
     with log_file.open("wb") as log:
-        process = subprocess.Popen([*command, "--users", str(users_file)], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "--users", str(users_file), *options], stdout=log, stderr=log)
     try:
         yield _address(process, log_file), users, process
     finally:

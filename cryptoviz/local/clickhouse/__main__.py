@@ -151,7 +151,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--database", default=DEFAULT_DATABASE, help="the database read-only users read (crypto)")
     parser.add_argument(
         "--reader-request-s", type=float, default=READER_REQUEST_S, metavar="S",
-        help="longest a read-only user's request may take, its answer included (180)",
+        help="longest a read-only user's request may take, its answer included (120)",
     )  # fmt: skip
     parser.add_argument("--idle-s", type=float, default=IDLE_S, metavar="S", help="how long to wait for a request (60)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))

@@ -22,7 +22,7 @@ LIMITS = {
 # Of each read-only user; more wait for these. A slow one cannot keep another user waiting.
 READERS_AT_ONCE = 4
 # From a request's headers to its answer's last byte: waiting, running, and sending as slowly as the client reads.
-READER_REQUEST_S = 180.0
+READER_REQUEST_S = 120.0
 READER_BODY_BYTES = 1 << 20
 # Read-only users read ReplacingMergeTree tables without doubles unless their statement says otherwise.
 READER_DEFAULTS = {"final": "1"}
