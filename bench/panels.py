@@ -32,6 +32,7 @@ from cryptoviz.settings import Settings, load_settings
 RESULTS = Path(__file__).parent / "results" / "panels.json"
 SETTLED_S, SETTLE_WITHIN_S = 10, 900
 DEMO_LIMIT_MS, LIMIT_MS = 300, 1000
+WIDTH = 130
 
 
 @click.command(context_settings={"show_default": True})
@@ -50,6 +51,7 @@ def main(
 ) -> None:  # fmt: skip
     """Ask every query of every dashboard for five periods, and say how long ClickHouse took."""
     console = Console()
+    console.width = max(console.width, WIDTH)  # in a file, too
     with _running() if demo else _filled(Market(quotes, days, assets), home, console) as asked:
         load = os.getloadavg()[0]
         timings = _ask(asked, times, only, console)
@@ -159,7 +161,7 @@ def _count(asked: Target, table: str) -> int:
 def _table(timings: Sequence[Timing], limit_ms: int) -> Table:
     table = Table(title="Slowest first", title_justify="left")
     for name in ("dashboard", "panel", "query", "period", "chosen"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("median ms", "max ms", "cpu ms", "rows read"):
         table.add_column(name, justify="right")
     for timing in timings:
