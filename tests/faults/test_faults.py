@@ -16,10 +16,10 @@ pytestmark = pytest.mark.stack
 
 SEED = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**6))
 MINUTES = float(os.environ.get("FAULT_MINUTES") or 25)
-KILLS = int(os.environ.get("FAULT_KILLS") or 30)
+KILLS = int(os.environ.get("FAULT_KILLS") or 36)
 FULL = Plan(MINUTES * 60, KILLS, outages=(("kafka", 120), ("clickhouse", 300)), guests=3, freezes=5)
 FULL_STREAM = Shape(minutes=1200)
-FEEDS_SHARE = 0.75
+FEEDS_SHARE = 0.85
 """Of the time of a plan: in the rest the feeder is away, or waits for the broker."""
 SHORT = Plan(20, kills=6)
 SHORT_STREAM = Shape(minutes=80)  # so that the first forecasts come due
