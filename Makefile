@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FORECAST_READY := $(VENV)/.ready-forecast
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast bench-panels lint lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench-panels lint lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-faults: $(READY)  ## half an hour of kills and outages: nothing lost, nothi
 
 test-forecast: $(FORECAST_READY)  ## the batch models with their real libraries
 	@$(BIN)/pytest tests/unit/processors/batch tests/integration/test_batch_models.py
+
+fuzz: $(READY)  ## mutated messages and answers at every reader, FUZZ_SECONDS each (1200; ARGS="--target raw --seed 7")
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz $(ARGS)
 
 bench-panels: $(READY)  ## how fast the dashboards answer, over 20 million quotes (ARGS=--demo: of a running stack)
 	@PYTHONPATH=tests $(BIN)/python -m bench.panels $(ARGS)

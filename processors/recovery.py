@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import TypeAdapter, ValidationError
 
-from cryptoviz.errors import Retryable
+from cryptoviz.errors import Invalid, Retryable
 from cryptoviz.messages import Bar, Prediction
 from cryptoviz.topics import BARS, PREDICTIONS, STATE
 from processors.engine import Engine
@@ -29,6 +29,7 @@ from processors.snapshot import (
     restore_bar,
     restore_prediction,
 )
+from processors.state_schema import check_state
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +104,11 @@ def recover(reader: LogReader, partition: int, assets: Sequence[str], rules: Rul
     # Workers write under their own names, so that one that has lost the partition cannot hide its successor's.
     for worker in (key for key in records if not is_learned_key(key)):
         try:
+            check_state(records[worker], rules)
             found = load(records[worker], assets, rules)
             if found.learned:
                 load_learned(found, records[learned_key(worker, found.learned)], assets)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (Invalid, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             logger.warning("partition %d: the state of %r is of no use (%r) and is left out", partition, worker, error)
             continue
         engine = max(engine, found, key=lambda candidate: candidate.offset)
