@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ import requests
 import urllib3
 
 from cryptoviz.errors import UserError
+from producers.cutting_off import CuttingOff
 from producers.failures import Failure, failure_of
 from producers.source import Request
 
@@ -38,6 +40,9 @@ class HttpClient:
         self._secret = checked_key(key[1]) if key else ""
         self._session = requests.Session()
         self._session.headers.update(HEADERS | ({key[0]: self._secret} if key else {}))
+        self._connections = CuttingOff()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._connections)
         self._session.trust_env = not _is_loopback(self._base_url)  # a proxy cannot reach our own machine
         self._session.auth = _no_auth  # nothing from a .netrc
 
@@ -50,20 +55,24 @@ class HttpClient:
         """The JSON value of the answer; raises `Failure` for every other outcome."""
         deadline = time.monotonic() + self._timeout_s
         try:
-            with self._session.get(
+            with self._connections.within(self._timeout_s), self._session.get(
                 self._base_url + request.path, params=dict(request.params), timeout=self._timeout_s,
                 stream=True, allow_redirects=False,
             ) as response:  # fmt: skip
                 body = self._body(response, deadline)
         # The library's own messages hold the address and may hold headers, so none of their text is passed on.
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
-            raise Failure("failing", "timeout", f"{self.host} took over {self._timeout_s:g} s", again=True) from None
-        except urllib3.exceptions.ProtocolError:
-            raise Failure("failing", "truncated", f"{self.host} hung up within the answer", again=True) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            detail = f"{self.host}: {type(error).__name__}"
-            raise Failure("failing", "connection", detail, again=True) from None
+            raise self._failure(error, time.monotonic() > deadline) from None
         return self._decoded(response, body)
+
+    def _failure(self, error: Exception, late: bool) -> Failure:
+        if late or isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)):
+            return Failure("failing", "timeout", f"{self.host} took over {self._timeout_s:g} s", again=True)
+        if isinstance(error, requests.exceptions.SSLError):
+            return Failure("failing", "tls", f"{self.host} is not to be trusted: {_distrust(error)}")
+        if isinstance(error, urllib3.exceptions.ProtocolError):
+            return Failure("failing", "truncated", f"{self.host} hung up within the answer", again=True)
+        return Failure("failing", "connection", f"{self.host}: {type(error).__name__}", again=True)
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         # read1 returns what has come, so that a server that sends a byte at a time meets the deadline too.
@@ -74,6 +83,8 @@ class HttpClient:
                 raise Failure("failing", "too_large", f"{self.host} sent more than {self._max_bytes} bytes")
             if time.monotonic() > deadline:
                 raise TimeoutError
+        if time.monotonic() > deadline:  # it may have been cut off where it seems to end
+            raise TimeoutError
         return bytes(body)
 
     def _decoded(self, response: requests.Response, body: bytes) -> Any:
@@ -126,6 +137,18 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _distrust(error: BaseException) -> str:
+    """What is wrong with a certificate, in the words of OpenSSL."""
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, BaseException):
+            causes += [cause.__context__, cause.__cause__, getattr(cause, "reason", None), *cause.args]
+    return "no TLS connection came about"
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
