@@ -49,6 +49,7 @@ class Poller:
         self._stamps: dict[str, int] = {}
         self._set_aside: set[tuple[str, str]] = set()
         self._limited_s = LIMITED_S
+        self._again = False
 
     def reject_history(self, rejections: Iterable[Rejection], at: int) -> None:
         """Count and set aside what was wrong in the history."""
@@ -60,11 +61,16 @@ class Poller:
         """Poll until the process ends."""
         stop, ticks = self.asker.stop, Ticks(self.envelope.poll_interval_s)
         try:
-            while not stop.wait(max(ticks.delay_s(), self.asker.paused_s())):
+            while not stop.wait(max(self._due_s(ticks), self.asker.paused_s())):
                 self._outbox.wait_for_room(stop)
                 self.poll()
         except Stopped:
             logger.debug("%s: polling has ended", self.source.name)
+
+    def _due_s(self, ticks: Ticks) -> float:
+        """Seconds to the next poll: none after a pause shorter than the interval, so that rare polls are not missed."""
+        again, self._again = self._again, False
+        return 0.0 if again else ticks.delay_s()
 
     def poll(self) -> None:
         """Ask once, retries included, and publish what came; raises only `Stopped` and what Kafka raises."""
@@ -147,9 +153,10 @@ class Poller:
         pause_s, advice = self._pause_s(failure), self._advice(failure)
         now = self._outbox.clock.now_ms()
         until = None
-        if pause_s > self.envelope.poll_interval_s:
+        if pause_s > 0:
             self.asker.pause(pause_s)
             until = now + int(pause_s * 1000)
+            self._again = pause_s < self.envelope.poll_interval_s
         self.condition.failed(failure, now, until, advice)
 
     def _pause_s(self, failure: Failure) -> float:

@@ -113,6 +113,21 @@ def test_retry_after_is_obeyed(server: LocalHttp, rig: MakeRig) -> None:
     assert 76_000 < status["until"] - status["since"] <= 77_000
 
 
+def test_a_source_that_is_polled_rarely_is_asked_again_when_it_said_not_a_whole_interval_later(
+    server: LocalHttp, rig: MakeRig
+) -> None:
+    replies = iter([as_json({}, 429, Retry_After="1"), as_json({}, 503, Retry_After="1")])
+    server.answer = lambda asked: next(replies, None) or _tickers(asked)
+    each = rig(Binance(), registry=THREE, interval_s=600)
+    thread = Thread(target=each.poller.run)
+    thread.start()
+    wait_until(lambda: len(each.quotes()) == 3, 20, "the poll after both pauses")
+    assert each.state == "available"
+    each.stop.set()
+    thread.join(2)
+    assert len(server.asked) == 3
+
+
 def test_a_limit_that_names_no_time_is_waited_out_longer_and_longer(server: LocalHttp, rig: MakeRig) -> None:
     server.answer = lambda _: as_json({}, 429)
     each = rig(Binance())
