@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from cryptoviz.errors import Invalid
-from cryptoviz.messages import LONGEST_INTERVAL_S, Amount, Origin, Price
+from cryptoviz.messages import LONGEST_INTERVAL_S, Amount, Origin, Price, SeriesState
 from processors.rules import Rules
 
 _LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
@@ -44,11 +44,20 @@ class _Series(TypedDict, total=False):
 
 
 @with_config(_LENIENT)
+class _Standing(TypedDict, total=False):
+    state: SeriesState | None
+    until: Whole
+    late: bool
+    distance: float | None
+
+
+@with_config(_LENIENT)
 class _Track(TypedDict, total=False):
     clock: Whole
     closed_until: Whole
     empty_bars: dict[str, Whole]
     series: dict[str, _Series]
+    standings: dict[str, _Standing]
 
 
 @with_config(_LENIENT)
@@ -57,6 +66,13 @@ class _Latest(TypedDict, total=False):
     received_at: Whole
     event_at: Whole | None
     poll_interval_s: Annotated[float, Field(gt=0)]
+
+
+@with_config(_LENIENT)
+class _Agreement(TypedDict, total=False):
+    price: Price | None
+    apart_since: Whole | None
+    out: list[str]
 
 
 @with_config(_LENIENT)
@@ -69,6 +85,7 @@ class State(TypedDict, total=False):
     raw_offset: Whole
     learned: Whole
     latest: dict[str, dict[str, _Latest]]
+    agreements: dict[str, _Agreement]
     tracks: dict[str, _Track]
 
 

@@ -192,13 +192,14 @@ def restarted(which: str, value: bytes) -> str:
         predictions=[_Record(b"", one) for one in (*predictions, kept["predictions"])],
     )  # fmt: skip
     found = recovery.recover(cast(Any, log), 0, ASSETS, Rules())
+    taken = found.offset == engine.offset
     start = max(track.clock for track in engine.tracks.values())
     for step in range(1, 8):
         one = message([quote(at=start + step * MINUTE)], offset=10**6 + step)
         for topic, _, result in found.apply(one, 10**6 + step):
             assert sink(topic, encode(result)) == "rows", result
     dump(found), dump_learned(found)
-    return "restored" if found.offset >= engine.offset else "left out"
+    return "restored" if taken else "left out"
 
 
 class _Answers:
@@ -294,10 +295,15 @@ def _normalized_seeds() -> list[bytes]:
     return [encode(polled), encode(heartbeat(at, offset=5)), encode(back)]
 
 
+LEDGER_ENTRY = {
+    "id": f"BTC/all/{made.T0}", "asset": "BTC", "source": "all", "since": made.T0, "state": "late", "reason": "quotes",
+    "origin": "live",
+}  # fmt: skip
 SINK_SEEDS: dict[str, list[Any]] = {
     "quotes.normalized": [made.quotes(1), made.heartbeat(1)], "bars": [made.bar(1)], "stats": [made.stats(1)],
     "indicators": [made.indicators(1)], "predictions": [made.prediction(1)], "signals": [made.signal(1)],
-    "scores": [made.scores(1)], "quotes.raw.dead": [made.letter(1), made.letter(1, offset=None, partition=None)],
+    "scores": [made.scores(1)], "ledger": [LEDGER_ENTRY],
+    "quotes.raw.dead": [made.letter(1), made.letter(1, offset=None, partition=None)],
 }  # fmt: skip
 
 

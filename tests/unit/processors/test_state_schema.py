@@ -55,6 +55,10 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda state: bar(state).update(origin="rumour"),
     lambda state: state["latest"]["BTC"]["binance"].update(price=None),
     lambda state: state["latest"]["BTC"]["binance"].update(event_at=""),
+    lambda state: state["agreements"]["BTC"].update(price="1"),
+    lambda state: state["agreements"]["BTC"].update(out="binance"),
+    lambda state: state["tracks"]["all"]["standings"]["BTC"].update(until=0.5),
+    lambda state: state["tracks"]["all"]["standings"]["BTC"].update(state="well"),
 ]
 
 
