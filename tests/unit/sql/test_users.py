@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from fakes import FakeDatabase
 
+from cryptoviz.local.clickhouse.policy import LIMITS, READER_DEFAULTS
 from cryptoviz.settings import load_settings
-from sql.users import make_users
+from sql.users import FILE, make_users
 
 PASSWORDS = {"clickhouse_grafana_password": "for grafana", "clickhouse_analyst_password": "for analyst"}
 
@@ -36,3 +38,19 @@ def test_where_users_live_elsewhere_nothing_is_done() -> None:
     database = FakeDatabase(keeps_users=False)
     assert make_users(database, load_settings(**PASSWORDS)) == []
     assert database.ran == []
+
+
+def test_the_servers_limits_are_those_of_the_embedded_endpoint_and_none_can_be_switched_off() -> None:
+    profile = re.findall(r"^ {4}(\w+) = (\d+)(?: MIN (\d+) MAX (\d+)| CONST)?[,;]$", FILE.read_text(), re.MULTILINE)
+    limits = {name: (int(value), int(most)) for name, value, _, most in profile if most}
+    assert {least for _, _, least, most in profile if most} == {"1"}, "0 would mean none"
+    of_the_machine, asked_for_longer = "max_threads", "max_execution_time"
+    for name in LIMITS.keys() - {of_the_machine, asked_for_longer}:
+        assert limits[name] == (LIMITS[name], LIMITS[name]), name
+    assert limits[asked_for_longer][0] == LIMITS[asked_for_longer]
+    assert limits[asked_for_longer][1] >= 70, "Grafana asks for its own 65 s, and the server refuses what is more"
+    assert of_the_machine in limits
+    whole = {name: value for name, value, *_ in profile}
+    assert READER_DEFAULTS.items() <= whole.items()
+    assert "readonly = 2 CONST" in FILE.read_text()
+    assert {"max_memory_usage_for_user", "max_concurrent_queries_for_user"} <= whole.keys()

@@ -148,3 +148,29 @@ def test_format_and_totals_are_found_in_the_tree() -> None:
     assert has_totals(select(group_by_with_totals=True))
     assert has_totals(select(settings=settings(extremes=1)))
     assert not has_totals(select())
+
+
+def values(first: object) -> dict[str, Any]:
+    return select(tables={"type": "TableExpression", "table_function": call("values", first, literal(1))})
+
+
+def literal(value: object) -> dict[str, Any]:
+    return {"type": "Literal", "value": {"field_type": "String", "value": value}}
+
+
+@pytest.mark.parametrize("columns", ["a UInt8, b String", "alias_name String", 1])
+def test_columns_may_be_described_in_a_text(columns: object) -> None:
+    check_statement(values(literal(columns)), scope())
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        *(literal(f"a UInt8, b String {word} file('x')") for word in ("ALIAS", "default", "MATERIALIZED", "Ephemeral")),
+        literal("a String\nALIAS/**/file('x')"),
+        {"type": "QueryParameter", "name": "s", "param_type": "String"},
+    ],
+)
+def test_no_column_described_in_a_text_is_computed(first: dict[str, Any]) -> None:
+    with pytest.raises(QueryError, match="spell out plain columns"):
+        check_statement(values(first), scope())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cryptoviz.errors import UserError
+from cryptoviz.local.clickhouse.__main__ import main
 from cryptoviz.local.clickhouse.failures import QueryError
 from cryptoviz.local.clickhouse.users import User, authenticate, check_binding, ensure_users, load_users
 
@@ -63,6 +64,19 @@ def test_users_without_password_are_for_this_machine_only() -> None:
     with pytest.raises(UserError, match=r"analyst, grafana"):
         check_binding("0.0.0.0", USERS)
     check_binding("0.0.0.0", {"cryptoviz": USERS["cryptoviz"]})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org"])
+def test_the_endpoint_does_not_start_for_other_machines_while_a_user_has_no_password(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users, tables = tmp_path / "users.json", tmp_path / "tables"
+    ensure_users(users, "secret")
+    assert main(["--data", str(tables), "--users", str(users), "--host", host, "--port", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "these users have no password: analyst, grafana" in said
+    assert "secret" not in said
+    assert not tables.exists()
 
 
 def test_credentials_are_looked_for_in_the_servers_own_order() -> None:
