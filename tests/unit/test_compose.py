@@ -79,6 +79,34 @@ def test_no_password_has_a_default() -> None:
             assert ":?" in line, line
 
 
+def test_no_container_can_gain_rights() -> None:
+    for name, service in SERVICES.items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "privileged" not in service, name
+        assert not {"pid", "ipc", "network_mode", "devices"} & service.keys(), name
+        assert not any("docker.sock" in volume for volume in service.get("volumes", ())), name
+    added = {name: service["cap_add"] for name, service in SERVICES.items() if "cap_add" in service}
+    assert added == {"clickhouse": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]}
+
+
+def test_our_containers_run_as_a_user_without_rights_and_write_to_memory_only() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    _, _, last_stage = dockerfile.rpartition("\nFROM ")
+    user, uid = "cryptoviz", "10001"
+    assert f"--uid {uid}" in last_stage
+    assert re.findall(r"^USER (\w+)$", last_stage, re.MULTILINE) == [user]
+    home = COMPOSE["x-environment"]["CRYPTOVIZ_HOME"]
+    for name, service in OURS.items():
+        assert service["read_only"] is True, name
+        assert "user" not in service, name
+        folders = {entry.partition(":")[0]: entry for entry in service["tmpfs"]}
+        assert folders.keys() == {"/tmp", home}, name
+        assert f"uid={uid}" in folders[home], name
+        assert all("size=" in entry for entry in folders.values()), name
+    assert SERVICES["grafana"]["read_only"] is True
+
+
 def test_services_start_in_order_of_health_and_completion() -> None:
     for name, service in OURS.items():
         for other, condition in service["depends_on"].items():
