@@ -17,6 +17,7 @@ import clickhouse_connect
 import orjson
 import psutil
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -25,7 +26,7 @@ from servers import ClickHouseServer
 from bench.asking import Timing, questions, timed
 from bench.market import Market, fill
 from cryptoviz.cli.migrate import run as migrate
-from cryptoviz.clickhouse import connect
+from cryptoviz.clickhouse import connect, first_line
 from cryptoviz.running import settings_of, stack_health
 from cryptoviz.settings import Settings, load_settings
 
@@ -151,7 +152,10 @@ def _ask(asked: Target, times: int, only: str, console: Console) -> list[Timing]
         for question in questions(asked.reader, asked.until_s)
         if only.lower() in f"{question.dashboard}: {question.where}".lower()
     ]
-    return [timed(asked.reader, question, times, asked.server) for question in track(wanted, "asking", console=console)]
+    try:
+        return [timed(asked.reader, each, times, asked.server) for each in track(wanted, "asking", console=console)]
+    except ClickHouseError as error:
+        raise click.ClickException(f"ClickHouse: {first_line(error)}") from error
 
 
 def _count(asked: Target, table: str) -> int:
