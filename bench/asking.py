@@ -77,11 +77,12 @@ def _repeated(asked: Asked, chosen: Mapping[str, Value]) -> Mapping[str, Value]:
 
 
 def _chosen(reader: Client, variable: Variable, choices: str) -> Value:
-    options = list(variable.values) or [row[0] for row in reader.query(variable.query.sql).result_rows]  # type: ignore[union-attr]
+    asked = reader.query(variable.query.sql).result_rows if variable.query else ()
+    options = [*variable.values, *(row[0] for row in asked)] or [""]
     if choices == "all":
         return options if variable.multi else options[-1] if variable.values else options[0]
     there = options if variable.default == (ALL,) else [each for each in variable.default if each in options]
-    found = there or options[:1] or [""]
+    found = there or options[:1]
     return found if variable.multi else found[0]
 
 

@@ -139,11 +139,14 @@ def _settle(client: Client, database: str) -> bool:
 
 def _reader(settings: Settings) -> Client:
     address = urlsplit(settings.clickhouse_url)
-    return clickhouse_connect.get_client(
-        host=address.hostname, port=address.port, username="grafana", database=settings.clickhouse_database,
-        password=settings.clickhouse_grafana_password.get_secret_value(), autogenerate_session_id=False,
-        query_limit=0,
-    )  # fmt: skip
+    try:
+        return clickhouse_connect.get_client(
+            host=address.hostname, port=address.port, username="grafana", database=settings.clickhouse_database,
+            password=settings.clickhouse_grafana_password.get_secret_value(), autogenerate_session_id=False,
+            query_limit=0,
+        )  # fmt: skip
+    except ClickHouseError as error:
+        raise click.ClickException(f"ClickHouse at {settings.clickhouse_url}: {first_line(error)}") from error
 
 
 def _ask(asked: Target, times: int, only: str, console: Console) -> list[Timing]:
