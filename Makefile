@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FORECAST_READY := $(VENV)/.ready-forecast
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench-panels lint lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench-panels lint audit lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,14 @@ lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+audit:  ## whether a locked package has a known weakness (asks pypi.org, with pip-audit in an environment of its own)
+	@test -x .venv-audit/bin/pip-audit || { "$(PYTHON)" -m venv .venv-audit && \
+		.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.9.0; }
+	@.venv-audit/bin/python -c "import sys, urllib.request as u; u.urlopen('https://pypi.org/pypi/requests/2.32.0/json', timeout=15)" \
+		2>/dev/null || { echo "make audit: nothing was checked: https://pypi.org, which holds the advisories, cannot be reached from here" >&2; exit 2; }
+	@for locked in requirements.txt requirements-image.txt requirements-forecast.txt; do echo "$$locked"; \
+		.venv-audit/bin/pip-audit --require-hashes --disable-pip --progress-spinner off -r $$locked || exit 1; done
+
 lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.txt $(UPGRADE)
@@ -72,4 +80,4 @@ generate: $(READY)  ## write .env.example, the JSON Schemas and the dashboards a
 	@$(BIN)/python -m cryptoviz.generate
 
 clean:  ## remove the environment and the embedded stack's data
-	rm -rf $(VENV) .cryptoviz
+	rm -rf $(VENV) .venv-audit .cryptoviz
