@@ -40,6 +40,8 @@ class Decision:
 
     letter: Letter
     refused: str
+    detail: str = ""
+    """More of why, which differs from letter to letter."""
     quotes: int = 0
     """How many quotes would be stored of it."""
 
@@ -66,9 +68,9 @@ def _decision(letter: Letter, normaliser: Normaliser, before: set[bytes], now: i
     if refused is not None:
         return Decision(letter, refused)
     try:
-        return Decision(letter, "", _quotes(letter, original(letter), normaliser, now))
+        return Decision(letter, "", quotes=_quotes(letter, original(letter), normaliser, now))
     except Invalid as error:
-        return Decision(letter, f"it would be set aside again: {error}")
+        return Decision(letter, f"it would be set aside again as {error.reason}", error.detail)
     except UserError as error:
         return Decision(letter, str(error))
 

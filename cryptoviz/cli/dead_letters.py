@@ -182,16 +182,16 @@ def described(letter: Letter) -> Iterator[str]:
 
 def report(decisions: Sequence[Decision]) -> None:
     """Say what is to be done: counts per topic, and per reason of what is not."""
-    chosen, refused = Counter[str](), Counter[str]()
-    for one in decisions:
-        if one.refused:
-            refused[one.refused] += 1
-        else:
-            chosen[f"{one.letter.topic}, partition {one.letter.partition}, {one.quotes} quotes in it"] += 1
-    for where, number in chosen.items():
-        click.echo(f"{number:,} to be put back into {where}")
+    chosen = Counter((one.letter.topic, one.letter.partition) for one in decisions if not one.refused)
+    refused = Counter(one.refused for one in decisions if one.refused)
+    details = {one.refused: f" ({one.detail})" if one.detail else "" for one in reversed(decisions)}
+    quotes = sum(one.quotes for one in decisions)
+    for (topic, partition), number in chosen.items():
+        click.echo(f"{number:,} to be put back into {topic}, partition {partition}")
+    if chosen:
+        click.echo(f"{quotes:,} quotes are in them")
     for why, number in refused.most_common():
-        click.echo(f"{number:,} left: {printable(why)}")
+        click.echo(f"{number:,} left: {printable(why + details[why])}")
 
 
 def _decided(letters: Sequence[Letter], settings: Settings) -> list[Decision]:

@@ -125,8 +125,8 @@ def test_what_was_set_aside_is_listed_shown_and_put_back_and_its_quotes_are_stor
     assert "00000000  ff 7b 1b 5b 32 4a" in run("show", rubbish)
 
     said = run("redrive", "--since", "1 h", "--dry-run")
-    assert f"1 to be put back into quotes.raw, partition {HOME}, 2 quotes in it" in said
-    assert "set aside again: not_json" in said
+    assert f"1 to be put back into quotes.raw, partition {HOME}\n2 quotes are in them\n" in said
+    assert "set aside again as not_json (" in said
     assert "one item of a message" in said
     assert workers.new() == []
     declined = CliRunner().invoke(cryptoviz, ["dead-letters", "redrive", whole], input="n\n")
