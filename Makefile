@@ -61,7 +61,7 @@ audit:  ## whether a locked package has a known weakness (asks pypi.org, with pi
 	@.venv-audit/bin/python -c "import sys, urllib.request as u; u.urlopen('https://pypi.org/pypi/requests/2.32.0/json', timeout=15)" \
 		2>/dev/null || { echo "make audit: nothing was checked: https://pypi.org, which holds the advisories, cannot be reached from here" >&2; exit 2; }
 	@for locked in requirements.txt requirements-image.txt requirements-forecast.txt; do echo "$$locked"; \
-		.venv-audit/bin/pip-audit --require-hashes --disable-pip --progress-spinner off -r $$locked || exit 1; done
+		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$locked || exit 1; done
 
 lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes \
