@@ -128,6 +128,17 @@ outages = Marks(
     style.NEUTRAL,
 )  # fmt: skip
 
+ledger = Marks(
+    "Ledger",
+    Query(
+        "SELECT time, time_end AS timeEnd, concat(asset, ' at ', source, ': ', state) AS title, reason AS text,"
+        f" source AS tags FROM v_ledger WHERE time <= $__toTime AND time_end >= $__fromTime AND {CHOSEN}"
+        " AND state IN ('diverging', 'stale', 'gap') ORDER BY time LIMIT 200",
+        times=("time", "timeEnd"), texts=("title", "text", "tags"), may_be_empty=True,
+    ),
+    style.BAD,
+)  # fmt: skip
+
 MULTI_SOURCE = Dashboard(
     style.MULTI_SOURCE, "Multi-source",
     "Several assets at several sources: prices, change in percent, figures of the period, gaps between sources.",
@@ -137,5 +148,5 @@ MULTI_SOURCE = Dashboard(
         Row("One chart per asset, a line per source", (overlay,)),
         Row("Gaps between sources", (gaps_now, gap_percent, gap_absolute)),
     ),
-    variables=(assets, sources), marks=(outages,),
+    variables=(assets, sources), marks=(outages, ledger),
 )  # fmt: skip

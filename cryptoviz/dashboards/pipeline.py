@@ -159,7 +159,8 @@ last_letters = rows(
         " ORDER BY filed_at DESC LIMIT 100",
         times=("filed_at",), texts=("topic", "source", "reason", "detail"),
     ),
-    description="The originals are in the table dead_letters, column payload.",
+    description="The originals are in the table dead_letters; `cryptoviz dead-letters show` shows one.",
+    defaults={"noValue": "none in this period"},
     width=24, height=8,
     overrides=(
         column("filed_at", "Filed", style.TIME_S, width=170), column("topic", "Topic", width=160),
@@ -176,6 +177,7 @@ unwell = rows(
     ),
     description="The ledger's last word on each asset at each source, unless all is well: diverging (differs from the "
     "others and does not count for `all`), late, stale, or a gap (no bars).",
+    defaults={"noValue": "all are well"},
     width=12, height=7,
     overrides=(
         column("source", "Source", width=125), column("asset", "Asset", width=75),
