@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -17,12 +18,14 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from waiting import wait_until
 
+from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.local.broker import Broker, broker_argv, format_argv, write_config
 from cryptoviz.local.clickhouse.users import WRITER, ensure_users
 from cryptoviz.local.jars import resolve_jars
 from cryptoviz.local.java import find_java
 from cryptoviz.local.kafka_jars import JARS
 from cryptoviz.local.ports import free_ports
+from cryptoviz.settings import Settings, load_settings
 
 READY_WITHIN_S = 60
 
@@ -104,6 +107,18 @@ class ClickHouseServer(Server):
         self.user, self.password = WRITER, secrets.token_urlsafe(12)
         self._data, self._users = folder / "clickhouse", folder / "users.json"
         ensure_users(self._users, self.password)
+
+    def settings(self, **more: Any) -> Settings:
+        """Those of a part that writes here."""
+        return load_settings(
+            clickhouse_url=self.url, clickhouse_user=self.user, clickhouse_password=self.password, **more
+        )
+
+    def migrated(self, **more: Any) -> Settings:
+        """The same with a database that is up to date, one of one's own unless it is named."""
+        settings = self.settings(**{"clickhouse_database": f"test_{secrets.token_hex(4)}"} | more)
+        migrate(settings)
+        return settings
 
     def argv(self) -> Sequence[str]:
         return (

@@ -212,6 +212,7 @@ WHERE void = '' AND target_at > {since:DateTime('UTC')} AND target_at <= {until:
     AND made_at > {since:DateTime('UTC')} - toIntervalSecond(longest_s) AND made_at < {until:DateTime('UTC')}
 GROUP BY time, kind, asset, source, horizon_s, model;
 
+-- Does confidence say how often a model is right? Over forecasts with target_at from `since` on and before `until`.
 CREATE OR REPLACE VIEW {database}.calibration_between AS
 WITH
     1.959963984540054 AS z,

@@ -28,7 +28,6 @@ from cryptoviz.alerting.rules import (
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.dashboards.query import Query
-from cryptoviz.settings import Settings, load_settings
 
 pytestmark = pytest.mark.stack
 EACH = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.uid)
@@ -39,18 +38,12 @@ QUERIES = pytest.mark.parametrize(
 BTC = {"asset": "BTC"}
 
 
-def settings_of(server: ClickHouseServer, **more: object) -> Settings:
-    return load_settings(
-        clickhouse_url=server.url, clickhouse_user=server.user, clickhouse_password=server.password, **more
-    )
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     server = ClickHouseServer(tmp_path_factory.mktemp("alerts"))
     try:
         server.start()
-        migrate(settings_of(server))
+        migrate(server.settings())
         yield server
     finally:
         server.stop()
@@ -58,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
 
 @pytest.fixture(scope="module")
 def writer(server: ClickHouseServer) -> Iterator[Client]:
-    client = connect(settings_of(server))
+    client = connect(server.settings())
     yield client
     client.close()
 
@@ -188,11 +181,11 @@ def test_sources_that_are_off_or_not_polled_any_more_are_not_missed(
     empty.quotes(30_000, 20_000, every_s=100, sources=("binance", "coinmarketcap"))
     empty.state("coinmarketcap", "off", 5000, reason="no key")
     assert firing(reader, source_silent) == [{"source": "binance"}]
-    migrate(settings_of(server, sources="kraken,coingecko"))
+    migrate(server.settings(sources="kraken,coingecko"))
     assert firing(reader, source_silent) == []
-    migrate(settings_of(server, sources="kraken,binance"))
+    migrate(server.settings(sources="kraken,binance"))
     assert firing(reader, source_silent) == [{"source": "binance"}]
-    migrate(settings_of(server))
+    migrate(server.settings())
     empty.clear()
     empty.quotes(86_400 * 3, 86_400 * 2, every_s=3600, sources=("gone",))
     assert watched(reader, source_silent) == {}
@@ -312,7 +305,7 @@ def test_limits_are_those_of_the_settings(well: Rows, reader: Client, server: Cl
         "alert_lag_messages": 2000, "alert_signal_hours": "4,24",
     }  # fmt: skip
     try:
-        migrate(settings_of(server, **generous))
+        migrate(server.settings(**generous))
         assert [len(firing(reader, rule)) for rule in told] == [0] * 5
     finally:
-        migrate(settings_of(server))
+        migrate(server.settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 import statistics
 import time
 from collections import defaultdict
@@ -19,10 +18,8 @@ from independent_indicators import expected_indicators, same_value
 from servers import ClickHouseServer
 from stored_market import PRICES, SOURCES, fill
 
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.dashboards.variable import any_of, number, one
-from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 MINUTES = 150
@@ -55,11 +52,7 @@ def _seconds(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def asked(clickhouse: ClickHouseServer) -> Iterator[Asked]:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=f"test_{secrets.token_hex(4)}",
-    )  # fmt: skip
-    migrate(settings)
+    settings = clickhouse.migrated()
     client = connect(settings)
     now_s = int(time.time())
     fill(client, settings.clickhouse_database, now_s * 1000, MINUTES, copies=2)
@@ -389,11 +382,7 @@ def test_prices_are_told_with_five_digits(asked: Asked) -> None:
 def test_it_streams_as_long_as_quotes_come_as_they_use_to(
     clickhouse: ClickHouseServer, database: str, spacing_s: int, age_s: int, state: str
 ) -> None:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=database,
-    )  # fmt: skip
-    migrate(settings)
+    settings = clickhouse.migrated(clickhouse_database=database)
     client = connect(settings)
     assert Asked(client, database, 0).rows("SELECT * FROM v_streaming")[0]["state"] == "stopped"
     newest = datetime.now(UTC) - timedelta(seconds=age_s)

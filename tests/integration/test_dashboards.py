@@ -21,7 +21,6 @@ from cryptoviz.dashboards import DASHBOARDS
 from cryptoviz.dashboards.dashboard import Asked, Dashboard
 from cryptoviz.dashboards.query import Query
 from cryptoviz.dashboards.variable import ALL, Variable
-from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 ASKED = [
@@ -83,16 +82,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
     server = ClickHouseServer(tmp_path_factory.mktemp("dashboards"))
     try:
         server.start()
-        migrate(settings_of(server))
+        migrate(server.settings())
         yield server
     finally:
         server.stop()
-
-
-def settings_of(server: ClickHouseServer) -> Any:
-    return load_settings(
-        clickhouse_url=server.url, clickhouse_user=server.user, clickhouse_password=server.password
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +100,7 @@ def empty(server: ClickHouseServer) -> Served:
 def filled(server: ClickHouseServer) -> Served:
     """With the market of some hours that end now."""
     now_s = int(time.time())
-    client = connect(settings_of(server))
+    client = connect(server.settings())
     fill(client, "crypto", now_s * 1000, MARKET_MINUTES)
     fill_metrics(client, "crypto", now_s * 1000, MARKET_MINUTES)
     fill_letters(client, "crypto", now_s * 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from servers import ClickHouseServer
 
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
-from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -21,11 +18,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture(scope="module")
 def migrated(clickhouse: ClickHouseServer) -> Iterator[tuple[Client, str]]:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=f"test_{secrets.token_hex(4)}",
-    )  # fmt: skip
-    migrate(settings)
+    settings = clickhouse.migrated()
     client = connect(settings)
     yield client, settings.clickhouse_database
     client.close()

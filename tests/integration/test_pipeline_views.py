@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +10,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from servers import ClickHouseServer
 
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.clock import utc
 from cryptoviz.monitor.monitor import COLUMNS
-from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 LAG, LATE = "cryptoviz_consumer_lag_messages", "cryptoviz_quotes_late_total"
@@ -50,11 +47,7 @@ class Stored:
 
 @pytest.fixture
 def stored(clickhouse: ClickHouseServer) -> Iterator[Stored]:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=f"test_{secrets.token_hex(4)}",
-    )  # fmt: skip
-    migrate(settings)
+    settings = clickhouse.migrated()
     client = connect(settings)
     yield Stored(client, settings.clickhouse_database)
     client.close()

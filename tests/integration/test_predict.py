@@ -19,7 +19,6 @@ from servers import ClickHouseServer
 from unit.processors.streams import random_stream
 
 from cryptoviz.cli import cryptoviz
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import UserError
 from cryptoviz.settings import Settings, load_settings
@@ -37,12 +36,7 @@ Ask = Callable[..., list[Row]]
 
 
 def migrated(clickhouse: ClickHouseServer, database: str, **changed: Any) -> Settings:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=database, health_port=1, **changed,
-    )  # fmt: skip
-    migrate(settings)
-    return settings
+    return clickhouse.migrated(clickhouse_database=database, health_port=1, **changed)
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,11 @@ from independent import same_percent, same_price
 from servers import ClickHouseServer
 
 from cryptoviz.cli import cryptoviz
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.cli.predict import predict
 from cryptoviz.clickhouse import connect
 from cryptoviz.dashboards.predictions import PREDICTIONS, ahead, asked, figures, reason, signal
 from cryptoviz.dashboards.query import Query
-from cryptoviz.settings import Settings, load_settings
+from cryptoviz.settings import Settings
 
 pytestmark = pytest.mark.stack
 MODELS = ("consensus", "ma_long", "ma_short", "momentum", "trend")
@@ -52,10 +51,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     server = ClickHouseServer(tmp_path_factory.mktemp("predictions"))
     try:
         server.start()
-        settings = load_settings(
-            clickhouse_url=server.url, clickhouse_user=server.user, clickhouse_password=server.password, health_port=1
-        )
-        migrate(settings)
+        settings = server.migrated(clickhouse_database="crypto", health_port=1)
         store_bars(settings)
         yield settings
     finally:

@@ -21,7 +21,7 @@ from servers import ClickHouseServer
 
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
-from cryptoviz.settings import Settings, load_settings
+from cryptoviz.settings import Settings
 
 pytestmark = pytest.mark.stack
 HOUR_MS = 3_600_000
@@ -36,12 +36,7 @@ Row = dict[str, Any]
 
 
 def migrated(clickhouse: ClickHouseServer, database: str) -> Settings:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=database,
-    )  # fmt: skip
-    migrate(settings)
-    return settings
+    return clickhouse.migrated(clickhouse_database=database)
 
 
 @pytest.fixture(scope="module")

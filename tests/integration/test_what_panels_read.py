@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,9 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from servers import ClickHouseServer
 
-from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
-from cryptoviz.settings import load_settings
 
 pytestmark = pytest.mark.stack
 HOUR_S, DAY_S = 3600, 86_400
@@ -30,11 +27,7 @@ Ask = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def ask(clickhouse: ClickHouseServer) -> Iterator[Ask]:
-    settings = load_settings(
-        clickhouse_url=clickhouse.url, clickhouse_user=clickhouse.user, clickhouse_password=clickhouse.password,
-        clickhouse_database=f"test_{secrets.token_hex(4)}",
-    )  # fmt: skip
-    migrate(settings)
+    settings = clickhouse.migrated()
     client, database = connect(settings), settings.clickhouse_database
     until_s = int(time.time()) // HOUR_S * HOUR_S
     store(client, database, until_s)
