@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptoviz.dashboards import style
 from cryptoviz.dashboards.dashboard import Dashboard, Marks, Row
-from cryptoviz.dashboards.panel import chart, coloured, column, drawn, override, rows, stat
+from cryptoviz.dashboards.panel import chart, coloured, column, drawn, figures, override, rows
 from cryptoviz.dashboards.query import Query, line, table
 from cryptoviz.dashboards.style import thresholds, value_colours
 
@@ -13,7 +13,6 @@ STEPS = f"{PERIOD}, step_s = $__interval_s"
 SAMPLED = "15s"
 """`cryptoviz monitor` samples no more often than this unless told to; a shorter step would leave holes."""
 MINUTE = "1m"
-DISK = "FROM v_disk"
 QUIET = {"min": 0, "noValue": "nothing in this period"}
 FILLED = {"fillOpacity": 20}
 BARS = {"drawStyle": "bars", "fillOpacity": 70, "lineWidth": 0, "stacking": {"mode": "normal", "group": "A"},
@@ -23,41 +22,31 @@ CONSUMERS = {
     "/cryptoviz-sink/": drawn("sink: stores them", style.SKY),
 }
 
-parts_up = stat(
-    "Parts up", table("SELECT countIf(state = 'up') AS up, count() AS parts FROM v_parts", numbers=("up", "parts")),
-    field="up", colours=thresholds(style.BAD, (1, style.GOOD)), width=4,
-    description="Producer, workers and sink that answered the last sample, see below.",
-)  # fmt: skip
-lag_now = stat(
-    "Messages waiting", table("SELECT sumOrNull(messages) AS messages FROM v_lag_now", numbers=("messages",)),
-    unit="locale", colours=thresholds(style.GOOD, (1_000, style.WARNING), (100_000, style.BAD)), width=4,
-    description="What consumers have not read yet, all topics together. Above zero for a moment after each poll.",
-)  # fmt: skip
-delay_now = stat(
-    "Delay, 99 %",
-    table("SELECT maxOrNull(value) AS p99_s FROM v_delays_now WHERE kind = 'answer to quote' AND quantile > 0.9",
-          numbers=("p99_s",)),
-    unit=style.SECONDS, defaults={"decimals": 2}, width=4,
-    colours=thresholds(style.GOOD, (2, style.WARNING), (10, style.BAD)),
-    description="Of the quotes stored in the last minute: from the source's answer to the row that can be queried.",
-)  # fmt: skip
-letters_now = stat(
-    "Dead letters",
-    table("SELECT count() AS letters FROM dead_letters WHERE $__timeFilter(filed_at)", numbers=("letters",)),
-    unit="locale", colours=thresholds(style.GOOD, (1, style.WARNING)), width=4,
-    description="In this period: what could not be used, kept with its reason; the last ones are below.",
-)  # fmt: skip
-free = stat(
-    "Disk free", table(f"SELECT free_bytes {DISK}", numbers=("free_bytes",)), unit=style.BYTES, width=4,
-    colours=thresholds(style.BAD, (2e9, style.WARNING), (10e9, style.GOOD)), defaults={"decimals": 1},
-    description="Of the disk under ClickHouse.",
-)  # fmt: skip
-days_left = stat(
-    "Days left", table(f"SELECT days_left {DISK}", numbers=("days_left",)), width=4,
-    colours=thresholds(style.BAD, (3, style.WARNING), (14, style.GOOD)),
-    defaults={"decimals": 0, "noValue": "does not grow"},
-    description="Until the disk is full if tables and logs go on growing as in the last day. Soon after a start the "
-    "filled-in history makes it too few; once rows are as old as they get, there are more.",
+now = figures(
+    "The pipeline now",
+    table(
+        "SELECT (SELECT countIf(state = 'up') FROM v_parts) AS up,"
+        " (SELECT sumOrNull(messages) FROM v_lag_now) AS messages,"
+        " (SELECT maxOrNull(value) FROM v_delays_now WHERE kind = 'answer to quote' AND quantile > 0.9) AS p99_s,"
+        " (SELECT count() FROM dead_letters WHERE $__timeFilter(filed_at)) AS letters, free_bytes, days_left"
+        " FROM v_disk",
+        numbers=("up", "messages", "p99_s", "letters", "free_bytes", "days_left"),
+    ),
+    column("up", "Parts up", thresholds=thresholds(style.BAD, (1, style.GOOD))),
+    column("messages", "Messages waiting", "locale",
+           thresholds=thresholds(style.GOOD, (1_000, style.WARNING), (100_000, style.BAD))),
+    column("p99_s", "Answer to row, 99 %", style.SECONDS, decimals=2,
+           thresholds=thresholds(style.GOOD, (2, style.WARNING), (10, style.BAD))),
+    column("letters", "Dead letters", "locale", thresholds=thresholds(style.GOOD, (1, style.WARNING))),
+    column("free_bytes", "Disk free", style.BYTES, decimals=1,
+           thresholds=thresholds(style.BAD, (2e9, style.WARNING), (10e9, style.GOOD))),
+    column("days_left", "Days left", decimals=0, noValue="does not grow",
+           thresholds=thresholds(style.BAD, (3, style.WARNING), (14, style.GOOD))),
+    width=24, height=5,
+    description="Parts (producer, workers, sink) that answered last. What consumers have not read yet: above "
+    "zero for a moment after each poll. How long 99 of 100 quotes of the last minute took from the source's answer to "
+    "their row. What could not be used in this period. The disk under ClickHouse, and when it is full if tables and "
+    "logs go on growing as in the last day: too soon while a new stack fills in history.",
 )  # fmt: skip
 
 states = rows(
@@ -225,7 +214,7 @@ disk = rows(
     table(
         "SELECT pair.1 AS what, pair.2 AS bytes FROM (SELECT arrayJoin([('disk', total_bytes), ('free', free_bytes),"
         " ('tables', tables_bytes), ('logs of the embedded broker', kafka_bytes), ('more a day', growth_per_day)])"
-        f" AS pair {DISK})",
+        " AS pair FROM v_disk)",
         texts=("what",), numbers=("bytes",),
     ),
     description="The disk under ClickHouse, what tables and the embedded broker's logs take, and by how much both grew "
@@ -247,7 +236,7 @@ PIPELINE = Dashboard(
     style.PIPELINE, "Pipeline",
     "How the pipeline itself is doing: sources, consumers, what was set aside, storing, delays, disk.",
     rows=(
-        Row("", (parts_up, lag_now, delay_now, letters_now, free, days_left)),
+        Row("", (now,)),
         Row("Sources and parts", (states, parts, ages, rate)),
         Row("Through Kafka", (lag, delays)),
         Row("What was set aside", (counts, unwell, letters, last_letters)),
