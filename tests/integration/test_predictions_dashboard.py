@@ -20,7 +20,8 @@ from servers import ClickHouseServer
 from cryptoviz.cli import cryptoviz
 from cryptoviz.cli.predict import predict
 from cryptoviz.clickhouse import connect
-from cryptoviz.dashboards.predictions import PREDICTIONS, ahead, asked, figures, reason, signal
+from cryptoviz.dashboards.predictions import PREDICTIONS, ahead, asked, reason, signal
+from cryptoviz.dashboards.predictions import now as figures
 from cryptoviz.dashboards.query import Query
 from cryptoviz.settings import Settings
 

@@ -275,7 +275,9 @@ def _kill_at_work(process: subprocess.Popen[str], name: str) -> None:
         part = part_of(process, name)
         return part if part is not None and part.cpu_times().user > BUSY_S[name] else None
 
-    wait_until(at_work, 240, f"{name} to be at work").kill()
+    part = wait_until(at_work, 240, f"{name} to be at work")
+    part.kill()
+    part.wait(30)  # gone, not only dead: else the next one to be killed might be the same
 
 
 BUSY_S = {"process": 3.0, "sink": 1.8}
