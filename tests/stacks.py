@@ -18,12 +18,10 @@ import psutil
 from waiting import wait_until
 
 from cryptoviz.local.ports import free_ports
+from cryptoviz.settings import Settings
 
 READY_WITHIN_S = 150  # two cores that have other things to do
-PORTS = (
-    "KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE", "HEALTH", "MARKET", "WORKER", "PRODUCER", "SINK", "GRAFANA",
-    "FORECASTER",
-)  # fmt: skip
+PORTS = tuple(f"CRYPTOVIZ_{name.upper()}" for name in Settings.model_fields if name.endswith("_port"))
 
 
 @dataclass
@@ -54,7 +52,7 @@ class Up:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    ports = {f"CRYPTOVIZ_{name}_PORT": str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     without_grafana = {"GRAFANA_HOME": str(folder / "no-grafana")}
     return {**os.environ, **ports, **without_grafana, "CRYPTOVIZ_HOME": str(folder / "home")}
 
