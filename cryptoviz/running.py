@@ -78,10 +78,7 @@ def parts(settings: Settings, health: dict[str, Any] | None) -> list[Part]:
 
 def _addresses(settings: Settings) -> list[tuple[str, str]]:
     base = f"http://{reachable(settings.host)}"
-    workers = [
-        (f"worker-{number + 1}", f"{base}:{settings.worker_port + number}/metrics")
-        for number in range(settings.workers)
-    ]
+    workers = [(name, f"{address}/metrics") for name, address in worker_addresses(settings)]
     return [
         ("kafka", settings.kafka.split(",")[0]),
         ("clickhouse", f"{settings.clickhouse_url}/ping"),
@@ -111,10 +108,15 @@ def _port_open(address: str) -> bool:
         return False
 
 
+def worker_addresses(settings: Settings) -> list[tuple[str, str]]:
+    """Name and base address of every worker of this machine."""
+    base = f"http://{reachable(settings.host)}"
+    return [(f"worker-{number + 1}", f"{base}:{settings.worker_port + number}") for number in range(settings.workers)]
+
+
 def worker_metrics(settings: Settings) -> list[str]:
     """The metrics of the workers that answer, as text."""
-    host = reachable(settings.host)
-    answers = [fetch(f"http://{host}:{settings.worker_port + number}/metrics") for number in range(settings.workers)]
+    answers = [fetch(f"{address}/metrics") for _, address in worker_addresses(settings)]
     return [body.decode("utf-8", "replace") for status, body in filter(None, answers) if status == 200]
 
 

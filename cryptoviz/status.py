@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
@@ -83,9 +83,15 @@ def _tried(ask: Callable[[], T], otherwise: T, status: Status) -> T:
 
 
 def _ask_kafka(settings: Settings, status: Status) -> None:
+    for group, lag in lag_of_consumers(settings):
+        status.lag[group] = lag
+
+
+def lag_of_consumers(settings: Settings) -> Iterator[tuple[str, dict[str, int]]]:
+    """Each consumer group and the messages it has not read yet, by topic; raises `Retryable` while Kafka is away."""
     admin = admin_client(settings)
     for group, topics in GROUPS.items():
-        status.lag[group] = consumer_lag(settings, group, topics, admin)
+        yield group, consumer_lag(settings, group, topics, admin)
 
 
 def _ask_clickhouse(settings: Settings, status: Status) -> None:

@@ -11,10 +11,9 @@ from clickhouse_connect.driver.client import Client
 from cryptoviz.clickhouse import rows
 from cryptoviz.monitor.samples import Increases, Sample, Series, read
 from cryptoviz.monitor.targets import Target
-from cryptoviz.progress import consumer_lag
 from cryptoviz.running import fetch
 from cryptoviz.settings import Settings
-from cryptoviz.status import GROUPS
+from cryptoviz.status import lag_of_consumers
 
 DISK_BLOCK = 512
 DISK = "SELECT {} AS labels, toFloat64({}) AS value FROM system.disks WHERE name = 'default'"
@@ -60,8 +59,8 @@ def of_consumers(settings: Settings) -> list[Sample]:
     """Messages not yet read by each consumer, per topic; raises `Retryable` while the broker does not answer."""
     return [
         Sample("kafka", "cryptoviz_consumer_lag_messages", left, {"consumer": group, "topic": topic})
-        for group, topics in GROUPS.items()
-        for topic, left in consumer_lag(settings, group, topics).items()
+        for group, topics in lag_of_consumers(settings)
+        for topic, left in topics.items()
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from cryptoviz.errors import UserError
-from cryptoviz.running import reachable
+from cryptoviz.running import reachable, worker_addresses
 from cryptoviz.settings import Settings
 
 Target = tuple[str, str]
@@ -33,8 +33,7 @@ def _local(settings: Settings) -> Iterator[Target]:
     base = f"http://{reachable(settings.host)}"
     yield "produce", f"{base}:{settings.producer_port}"
     yield "sink", f"{base}:{settings.sink_port}"
-    for number in range(settings.workers):
-        yield f"worker-{number + 1}", f"{base}:{settings.worker_port + number}"
+    yield from worker_addresses(settings)
 
 
 def _named(entry: str) -> Target:
