@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FORECAST_READY := $(VENV)/.ready-forecast
+BENCH_READY := .venv-bench/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench-panels lint audit lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench bench-panels lint audit lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,6 +48,15 @@ test-forecast: $(FORECAST_READY)  ## the batch models with their real libraries
 fuzz: $(READY)  ## mutated messages and answers at every reader, FUZZ_SECONDS each (1200; ARGS="--target raw --seed 7")
 	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz $(ARGS)
 
+$(BENCH_READY): requirements-bench.txt
+	@echo "Setting up the engines to compare with in .venv-bench (once, about half a minute)"
+	@"$(PYTHON)" -m venv .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+bench: $(READY) $(BENCH_READY)  ## the same work by CryptoViz and by other engines, about ten minutes (ARGS="--only quix")
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
 bench-panels: $(READY)  ## how fast the dashboards answer, over 20 million quotes (ARGS=--demo: of a running stack)
 	@PYTHONPATH=tests $(BIN)/python -m bench.panels $(ARGS)
 
@@ -75,9 +85,11 @@ lock:  ## resolve pyproject.toml into requirements.txt again (needs uv)
 		--constraint .constraints.txt --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
 		--output-file requirements-forecast.txt $(UPGRADE)
 	rm .constraints.txt
+	uv pip compile --group bench --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements-bench.txt $(UPGRADE)
 
 generate: $(READY)  ## write .env.example, the JSON Schemas and the dashboards again from the code
 	@$(BIN)/python -m cryptoviz.generate
 
 clean:  ## remove the environment and the embedded stack's data
-	rm -rf $(VENV) .venv-audit .cryptoviz
+	rm -rf $(VENV) .venv-audit .venv-bench .cryptoviz

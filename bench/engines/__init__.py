@@ -1,0 +1,1 @@
+"""Each engine is a script of its own, run in its own environment."""

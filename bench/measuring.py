@@ -1,0 +1,131 @@
+"""One run of one engine: its process started, its outputs timed by the broker's clock, its CPU-seconds counted.
+
+Equal for all: from the first output the broker stored to the last, so that no start-up counts; the quotes of the first
+append are left out. CPU-seconds are those between the same two moments, of the process and its children.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import psutil
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from bench.quotes import PARTITIONS, Expected, differences
+
+SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 1.5, 60.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run gave: quotes per second of the clock and of the processors; `wrong` says why it does not count."""
+
+    per_s: float
+    per_cpu_s: float
+    seconds: float
+    wrong: str = ""
+
+
+def measured(argv: Sequence[str], log: Path, broker: str, target: str, wanted: Expected) -> Run:
+    """Run an engine until its output has been quiet, then read what it said."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
+    try:
+        samples = _watch(process, broker, target)
+    finally:
+        _end(process)
+    return _judged(broker, target, wanted, samples, log)
+
+
+def _watch(process: subprocess.Popen[bytes], broker: str, target: str) -> list[tuple[float, float]]:
+    """(time, CPU-seconds) until the output's end has not moved for a while."""
+    reader = _reader(broker)
+    samples: list[tuple[float, float]] = []
+    deadline, written, moved = time.time() + WITHIN_S, 0, time.time()
+    looked = 0.0
+    while time.time() < deadline and process.poll() is None:
+        samples.append((time.time(), _cpu_s(process.pid)))
+        if time.time() - looked > 0.3:
+            looked = time.time()
+            ends = _ends(reader, target)
+            if ends != written:
+                written, moved = ends, time.time()
+        if written and time.time() - moved > QUIET_S:
+            break
+        time.sleep(SAMPLE_S)
+    reader.close()
+    return samples
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        itself = psutil.Process(pid)
+        times = [each.cpu_times() for each in (itself, *itself.children(recursive=True))]
+    except psutil.Error:
+        return 0.0
+    return sum(each.user + each.system for each in times)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(20)
+
+
+def _judged(broker: str, target: str, wanted: Expected, samples: list[tuple[float, float]], log: Path) -> Run:
+    counts, last = _read(broker, target)
+    total = sum(counts.values())
+    wrong = "; ".join(differences(wanted, total, last)[:2])
+    if len(counts) < 2:
+        tail = log.read_text(errors="replace")[-300:]
+        return Run(0, 0, 0, wrong or f"all at one moment: too few quotes; {tail}")
+    first, final = min(counts), max(counts)
+    seconds, done = (final - first) / 1000, total - counts[first]
+    times, spent = zip(*samples, strict=True)
+    cpu_s = float(np.interp(final / 1000, times, spent) - np.interp(first / 1000, times, spent))
+    return Run(done / seconds, done / max(cpu_s, 1e-3), seconds, wrong)
+
+
+def _read(broker: str, target: str) -> tuple[dict[int, int], dict[str, tuple[float, float]]]:
+    """Results per millisecond in which the broker stored them, and each symbol's last."""
+    reader = _reader(broker)
+    reader.assign([TopicPartition(target, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+    ends = _ends(reader, target)
+    counts: dict[int, int] = {}
+    newest: dict[str, dict[str, float]] = {}
+    seen, deadline = 0, time.monotonic() + 60
+    while seen < ends and time.monotonic() < deadline:
+        for message in reader.consume(10_000, 0.5):
+            if message.error():
+                continue
+            seen += 1
+            value = orjson.loads(message.value())
+            results = value.get("results", [value])
+            stored_ms = message.timestamp()[1]
+            counts[stored_ms] = counts.get(stored_ms, 0) + len(results)
+            for each in results:
+                newest[each["symbol"]] = each
+    reader.close()
+    return counts, {name: (each["mean"], each["std"]) for name, each in newest.items()}
+
+
+def _ends(reader: Consumer, target: str) -> int:
+    """Messages in the topic; none while its partitions are still looking for their leader."""
+    try:
+        return sum(reader.get_watermark_offsets(TopicPartition(target, p), timeout=10)[1] for p in range(PARTITIONS))
+    except KafkaException:
+        return 0
+
+
+def _reader(broker: str) -> Consumer:
+    return Consumer(
+        {"bootstrap.servers": broker, "group.id": "bench-reader", "enable.auto.commit": False, "log_level": 2}
+    )
