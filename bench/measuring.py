@@ -22,6 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from bench.quotes import PARTITIONS, Expected, differences
 
 SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 1.5, 60.0
+TOO_FEW = "all at one moment: too few quotes"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _judged(broker: str, target: str, wanted: Expected, samples: list[tuple[floa
     wrong = "; ".join(differences(wanted, total, last)[:2])
     if len(counts) < 2:
         tail = log.read_text(errors="replace")[-300:]
-        return Run(0, 0, 0, wrong or f"all at one moment: too few quotes; {tail}")
+        return Run(0, 0, 0, wrong or f"{TOO_FEW}; {tail}")
     first, final = min(counts), max(counts)
     seconds, done = (final - first) / 1000, total - counts[first]
     times, spent = zip(*samples, strict=True)
