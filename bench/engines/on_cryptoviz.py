@@ -26,7 +26,6 @@ from cryptoviz.settings import load_settings  # noqa: E402
 from processors.app import BATCH_MESSAGES, BATCH_WITHIN_S, BYTES, App  # noqa: E402
 from processors.outbox import Outbox  # noqa: E402
 
-FIELDS = ("symbol", "at", "price", "mean", "std")
 TYPES = ((("at", "received_at"), {int}), (("currency",), {str}), (("price",), {float}))
 
 
@@ -83,25 +82,27 @@ class Rolling:
 
     async def batch(self, events: Sequence[Any]) -> None:
         messages = [event.message for event in events]
-        quotes = self._decoded([message.value for message in messages])
-        flat = list(itertools.chain.from_iterable(quotes))
-        if flat:
-            names = [quote["asset"] for quote in flat]
-            prices = [quote["price"] for quote in flat]
+        columns = self._columns([message.value for message in messages])
+        names, ats, prices = (list(itertools.chain.from_iterable(column)) for column in zip(*columns, strict=True))
+        if names:
             means, stds = self._windows.add(names, np.array(prices, dtype=np.float64))
-            rows = zip(names, [quote["at"] for quote in flat], prices, means.tolist(), stds.tolist(), strict=True)
-            results = iter([dict(zip(FIELDS, row, strict=True)) for row in rows])
-            for message, mine in zip(messages, quotes, strict=True):
-                await self._send(message, list(itertools.islice(results, len(mine))))
+            rows = zip(names, ats, prices, means.tolist(), stds.tolist(), strict=True)
+            for message, mine in zip(messages, columns, strict=True):
+                results = [
+                    {"symbol": name, "at": at, "price": price, "mean": mean, "std": std}
+                    for name, at, price, mean, std in itertools.islice(rows, len(mine[0]))
+                ]
+                await self._send(message, results)
         await self._outbox.delivered()
 
-    def _decoded(self, values: Sequence[bytes]) -> list[list[dict[str, Any]]]:
+    def _columns(self, values: Sequence[bytes]) -> list[tuple[list[str], list[int], list[float]]]:
+        """Names, times and prices per message: the decoded quotes live no longer than their message's turn."""
         if self._shape == "single":
             decoded = orjson.loads(b"[" + b",".join(values) + b"]")  # one pass over the batch
-            return [[quote] for quote in decoded] if len(checked(decoded)) == len(decoded) else [
-                checked([quote]) for quote in decoded
-            ]  # fmt: skip
-        return [checked(orjson.loads(value)["quotes"]) for value in values]
+            if len(checked(decoded)) == len(decoded):
+                return [([quote["asset"]], [quote["at"]], [quote["price"]]) for quote in decoded]
+            return [_columns_of(checked([quote])) for quote in decoded]
+        return [_columns_of(checked(orjson.loads(value)["quotes"])) for value in values]
 
     async def _send(self, message: Any, results: list[dict[str, Any]]) -> None:
         if self._shape == "batch":
@@ -111,6 +112,10 @@ class Rolling:
         for each in results:
             key = each["symbol"].encode()
             await self._outbox.send(self._target, message.partition, orjson.dumps(each), key)
+
+
+def _columns_of(quotes: list[dict[str, Any]]) -> tuple[list[str], list[int], list[float]]:
+    return [q["asset"] for q in quotes], [q["at"] for q in quotes], [q["price"] for q in quotes]
 
 
 def main() -> None:
