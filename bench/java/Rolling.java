@@ -1,5 +1,5 @@
 // Kafka Streams, one thread, in-memory store with changelog (the default), at least once (the default).
-// kafka.apache.org/41/documentation/streams/developer-guide/processor-api.html: FixedKeyProcessor, state stores.
+// kafka.apache.org/41/documentation/streams/developer-guide/processor-api.html: Processor, state stores.
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.ByteBuffer;
@@ -7,7 +7,9 @@ import java.util.*;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.*;
 import org.apache.kafka.streams.kstream.*;
-import org.apache.kafka.streams.processor.api.*;
+import org.apache.kafka.streams.processor.api.Processor;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.*;
 
 public class Rolling {
