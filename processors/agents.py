@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +14,7 @@ from cryptoviz.errors import Invalid
 from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
-from processors.engine import Engine, Output
+from processors.engine import Engine
 from processors.normalise import (
     Normaliser,
     Position,
@@ -27,10 +28,13 @@ from processors.outbox import Outbox
 from processors.recovery import LogReader, learned_key, recover
 from processors.rules import Rules
 from processors.snapshot import dump, dump_learned
+from processors.steps import Output
 
 logger = logging.getLogger(__name__)
 
 SNAPSHOT_AFTER_S = 0.5
+MOST_WAITING = 64
+"""Steps of series' clocks that may wait for each other, so that those of all sources at one time go together."""
 USUAL_STEP = 100
 """Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
@@ -88,7 +92,7 @@ class Analysing:
             engine = touched[position.partition] = await self._engine(position.partition)
             if position.offset > engine.offset:
                 await self._catch_up(engine, position)
-                await self._apply(engine, position, value)
+                await self._take(engine, position, value)
             done += 1
             if time.monotonic() - started > SNAPSHOT_AFTER_S:
                 await self._settle(touched)
@@ -98,6 +102,8 @@ class Analysing:
         yield done
 
     async def _settle(self, touched: dict[int, Engine]) -> None:
+        for partition, engine in touched.items():
+            await self._results(engine, partition)
         await self._outbox.delivered()
         for partition, engine in touched.items():
             if engine.learning_changed:
@@ -127,10 +133,9 @@ class Analysing:
         missing = self._reader.read(NORMALIZED.name, partition, max(low, start), position.offset)
         for message in missing:
             offset, (_, timestamp) = message.offset() or 0, message.timestamp()
-            await self._apply(engine, Position(NORMALIZED.name, partition, offset, timestamp), message.value())
+            await self._take(engine, Position(NORMALIZED.name, partition, offset, timestamp), message.value())
 
-    async def _apply(self, engine: Engine, position: Position, value: bytes | None) -> None:
-        started = time.perf_counter()
+    async def _take(self, engine: Engine, position: Position, value: bytes | None) -> None:
         try:
             message = read_normalized(position, value, self._rules.interval_s)
             await self._check_raw_offset(message, engine, position)
@@ -138,13 +143,18 @@ class Analysing:
             engine.offset = position.offset
             await self._set_aside(position, value or b"", error)
             return
-        out = engine.apply(message, position.offset)
-        if any(topic == PREDICTIONS.name for topic, _, _ in out):
-            metrics.FORECAST_SECONDS.observe(time.perf_counter() - started)
-        await self._publish(position.partition, out)
+        await self._publish(position.partition, engine.take(message, position.offset))
         metrics.counted(engine.counts)
         engine.counts.clear()
+        if engine.waiting >= MOST_WAITING:
+            await self._results(engine, position.partition)
         await asyncio.sleep(0)  # as above
+
+    async def _results(self, engine: Engine, partition: int) -> None:
+        started = time.perf_counter()
+        published = await self._publish(partition, engine.results())
+        if published[PREDICTIONS.name]:
+            metrics.FORECAST_SECONDS.observe(time.perf_counter() - started)
 
     async def _check_raw_offset(self, message: NormalizedQuotes, engine: Engine, position: Position) -> None:
         """Raise `Invalid` if the raw message named is not there: all that comes before it would be passed over."""
@@ -160,10 +170,15 @@ class Analysing:
         letter = dead_letter(value, error, position)
         await self._outbox.send(NORMALIZED.dead.name, position.partition, encode(letter))
 
-    async def _publish(self, partition: int, out: Sequence[Output]) -> None:
+    async def _publish(self, partition: int, out: Iterable[Output]) -> Counter[str]:
+        """Send what has been computed, each as soon as it is; how many messages that were, by topic."""
+        published: Counter[str] = Counter()
         for topic, asset, message in out:
-            metrics.RESULTS.labels(topic).inc()
+            published[topic] += 1
             await self._outbox.send(topic, partition, encode(message), asset.encode())
+        for topic, messages in published.items():
+            metrics.RESULTS.labels(topic).inc(messages)
+        return published
 
 
 def read_normalized(position: Position, value: bytes | None, interval_s: int) -> NormalizedQuotes:

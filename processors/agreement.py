@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -25,13 +25,15 @@ def fresh_prices(latest: Mapping[str, Latest], at: int, stale_ms: int) -> dict[s
     Fresh: received within three of the source's intervals, and by its own stamp not older than `stale_ms`. While a
     source of at most 180 s of age exists, older ones do not count.
     """
-    fresh = {}
+    fresh, young = {}, {}
     for source, quote in latest.items():
-        age = at - (quote.received_at if quote.event_at is None else quote.event_at)
-        if at - quote.received_at <= FRESH_INTERVALS * MS * quote.poll_interval_s and age <= stale_ms:
-            fresh[source] = (age, quote.price)
-    young = {source: price for source, (age, price) in fresh.items() if age <= PREFERRED_AGE_MS}
-    return young or {source: price for source, (_, price) in fresh.items()}
+        silent = at - quote.received_at
+        age = silent if quote.event_at is None else at - quote.event_at
+        if age <= stale_ms and silent <= FRESH_INTERVALS * MS * quote.poll_interval_s:
+            fresh[source] = quote.price
+            if age <= PREFERRED_AGE_MS:
+                young[source] = quote.price
+    return young or fresh
 
 
 @dataclass(slots=True)
@@ -51,30 +53,41 @@ class Agreement:
         half of them. Of two that far apart, the one farther from the last price of `all` does not count, for as long
         as `rules.stale_ms`; then both count again, as nobody can tell.
         """
-        outliers = self._of_two(prices, at, rules) if len(prices) == 2 else self._of_many(prices, rules.divergence)
-        self.out = tuple(sorted(outliers))
-        counting = [price for source, price in prices.items() if source not in outliers]
-        if not counting:
+        ordered = sorted(prices.values())
+        if not ordered:
+            self.apart_since, self.out = None, ()
             return None
-        self.price = median(counting)
-        return self.price
+        middle = median(ordered)
+        if not self._near(ordered, middle, rules.divergence):
+            outliers = self._of_two(prices, at, rules) if len(ordered) == 2 else _far(prices, middle, rules.divergence)
+            self.out = tuple(sorted(outliers))
+            if outliers:
+                middle = median(price for source, price in prices.items() if source not in outliers)
+        self.price = middle
+        return middle
 
-    def _of_many(self, prices: Mapping[str, float], divergence: float) -> set[str]:
-        self.apart_since = None
-        if not prices:
-            return set()
-        middle = median(prices.values())
-        far = {source for source, price in prices.items() if abs(price - middle) > divergence * middle}
-        return far if 2 * len(far) < len(prices) else set()
+    def _near(self, ordered: Sequence[float], middle: float, divergence: float) -> bool:
+        """Whether nobody is far from the others, which is nearly always so."""
+        low, high = ordered[0], ordered[-1]
+        if len(ordered) == 2:
+            near = high - low <= divergence * low
+        else:
+            near = high - middle <= divergence * middle and middle - low <= divergence * middle
+        if near:
+            self.out = ()
+        if near or len(ordered) != 2:
+            self.apart_since = None
+        return near
 
     def _of_two(self, prices: Mapping[str, float], at: int, rules: Rules) -> set[str]:
-        low, high = sorted(prices.values())
-        if high - low <= rules.divergence * low:
-            self.apart_since = None
-            return set()
         if self.apart_since is None:
             self.apart_since = at
         last = self.price
         if last is None or at - self.apart_since > rules.stale_ms:
             return set()
         return {max(sorted(prices), key=lambda source: abs(prices[source] - last))}
+
+
+def _far(prices: Mapping[str, float], middle: float, divergence: float) -> set[str]:
+    far = {source for source, price in prices.items() if abs(price - middle) > divergence * middle}
+    return far if 2 * len(far) < len(prices) else set()

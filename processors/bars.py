@@ -25,52 +25,32 @@ class OpenBar:
     fill_until: int
     origin: Origin
 
-    def add(self, item: Item) -> None:
-        """Take one more item; equal times count in the order of the log."""
-        if item.at < self.first_at:
-            self.open, self.first_at = item.open, item.at
-        if item.at >= self.last_at:
-            self.close, self.last_at, self.fill_until = item.price, item.at, item.at + item.bridge_ms
-        self.high = max(self.high, item.high)
-        self.low = min(self.low, item.low)
-        self.volume = _plus(self.volume, item.volume)
-        self.quotes += 1
-        self.origin = item.origin
+
+Candle = tuple[float, float, float]
+"""Open, high and low of a quote that has them, with its price inside."""
+
+
+def candle_of(quote: NormalizedQuote) -> Candle | None:
+    """What a quote says of the time before its price; None if it is a single price."""
+    price, open_, high, low = quote["price"], quote["open"], quote["high"], quote["low"]
+    if open_ is None and high is None and low is None:
+        return None
+    open_ = price if open_ is None else open_
+    return (
+        open_,
+        max(open_, price) if high is None else max(high, open_, price),
+        min(open_, price) if low is None else min(low, open_, price),
+    )
 
 
 @dataclass(slots=True, frozen=True)
-class Item:
-    """What a bar takes from a quote, or from a point of `all`."""
+class Feed:
+    """What all quotes of one message have in common; `bridge_ms` is how long empty bars may follow one of them."""
 
-    at: int
-    price: float
-    open: float
-    high: float
-    low: float
-    volume: float | None
+    poll_interval_s: float
     bridge_ms: int
+    interval_ms: int
     origin: Origin
-
-    @classmethod
-    def of_price(cls, at: int, price: float, bridge_ms: int, origin: Origin) -> Item:
-        """A single price."""
-        return cls(at, price, price, price, price, None, bridge_ms, origin)
-
-    @classmethod
-    def of_quote(cls, quote: NormalizedQuote, bridge_ms: int, origin: Origin) -> Item:
-        """A quote; one with open, high and low (a candle) uses them."""
-        price, high, low = quote["price"], quote["high"], quote["low"]
-        open_ = price if quote["open"] is None else quote["open"]
-        return cls(
-            quote["at"],
-            price,
-            open_,
-            max(open_, price) if high is None else max(high, open_, price),
-            min(open_, price) if low is None else min(low, open_, price),
-            quote["volume"],
-            bridge_ms,
-            origin,
-        )
 
 
 @dataclass(slots=True, frozen=True)
@@ -126,16 +106,28 @@ class Series:
     rollups: dict[int, Rollup] = field(default_factory=dict)
     """Hour and day under way, by length in ms."""
 
-    def add(self, item: Item, interval_ms: int) -> None:
-        """Put an item into its bar, which must not be closed yet."""
-        start = item.at // interval_ms * interval_ms
+    def add(self, at: int, price: float, candle: Candle | None, volume: float | None, feed: Feed) -> None:
+        """Put a price, or a candle that ends in it, into its bar, which must not be closed yet.
+
+        Of equal times the later in the log counts. Written out, because every quote comes through here twice.
+        """
+        start = at // feed.interval_ms * feed.interval_ms
         bar = self.open.get(start)
+        open_, high, low = candle or (price, price, price)
+        fill_until = at + feed.bridge_ms
         if bar is None:
-            # Counted from zero by `add`, so that a first item and a later one go one way.
-            bar = self.open[start] = OpenBar(
-                start, item.open, item.high, item.low, item.price, None, 0, item.at, item.at, 0, item.origin
-            )
-        bar.add(item)
+            self.open[start] = OpenBar(start, open_, high, low, price, volume, 1, at, at, fill_until, feed.origin)
+            return
+        if at < bar.first_at:
+            bar.open, bar.first_at = open_, at
+        if at >= bar.last_at:
+            bar.close, bar.last_at, bar.fill_until = price, at, fill_until
+        bar.high = max(bar.high, high)
+        bar.low = min(bar.low, low)
+        if volume is not None:
+            bar.volume = _plus(bar.volume, volume)
+        bar.quotes += 1
+        bar.origin = feed.origin
 
     def close_until(self, until: int, origin: Origin, rules: Rules) -> Iterator[ClosedBar]:
         """Close every bar that ends at or before `until`, and the hours and days that end with them, in order."""

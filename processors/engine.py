@@ -8,39 +8,25 @@ their ends, so that no result can see a later bar.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin, Scores
-from cryptoviz.topics import BARS, INDICATORS, LEDGER, PREDICTIONS, SCORES, SIGNALS, STATS
+from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
+from cryptoviz.topics import BARS, LEDGER
 from processors.agreement import Agreement, Latest, fresh_prices
-from processors.bars import ClosedBar, Item, Series
+from processors.bars import ClosedBar, Feed, Series, candle_of
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.indicators import INDICATORS as ALL_INDICATORS
-from processors.indicators.base import Indicator, Values
+from processors.indicators.base import Indicator
 from processors.learning import Learning
 from processors.ledger import ledger_entry
 from processors.models import MODELS, ONLINE_MODELS
 from processors.models.base import Model
 from processors.models.online import OnlineModel
-from processors.results import (
-    Moment,
-    bar_message,
-    indicator_messages,
-    prediction_messages,
-    signal_messages,
-    stats_messages,
-)
-from processors.rules import STATS_WINDOWS_S, Rules
-from processors.statistics import nested_stats
-from processors.track import KEPT_MS, NEVER, Track, kept_ms
-
-INDICATOR_WARM_UP_BARS = 500
-"""So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
-Output = tuple[str, str, Any]
-"""(topic, asset, message)"""
+from processors.results import bar_message
+from processors.rules import Rules
+from processors.steps import Closing, Ended, Output, Steps
+from processors.track import Track, kept_ms
 
 
 class Engine:
@@ -64,12 +50,22 @@ class Engine:
         self.agreements: dict[str, Agreement] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """(what, source) since the process started: late quotes, results made."""
+        self.indicator_state = IndicatorState(indicators, 0)
+        self._steps = Steps(rules, models, self.indicator_state)
         self._rows = {asset: row for row, asset in enumerate(assets)}
         self._intervals_kept = kept_ms(rules) // rules.interval_ms
-        self._windows = [window_s // rules.interval_s for window_s in STATS_WINDOWS_S]
+        self._step_ms = rules.interval_ms + rules.grace_ms
 
     def apply(self, message: NormalizedQuotes, offset: int) -> list[Output]:
-        """Take the next message of the log; one whose raw message was applied before changes nothing."""
+        """Take the next message of the log and return all that follows from it."""
+        return [*self.take(message, offset), *self.results()]
+
+    def take(self, message: NormalizedQuotes, offset: int) -> list[Output]:
+        """Take the next message of the log; one whose raw message was applied before changes nothing.
+
+        Returns the bars that it closes. What follows from them waits for `results`, so that many can go together; until
+        then the state is not whole and must not be written down.
+        """
         self.offset = offset
         if message["offset"] <= self.raw_offset:
             return []
@@ -78,15 +74,28 @@ class Engine:
         # History that is being filled in makes bars; results begin at its last ones.
         results_after = (message.get("backfill_until") or 0) - self.rules.forecast_ms if origin == "backfill" else 0
         out: list[Output] = []
-        source = message["source"]
-        track = self.track(source)
+        track, of_all, rows = self.track(message["source"]), self.track(ALL), self._rows
+        poll_interval_s = message["poll_interval_s"]
+        feed = Feed(poll_interval_s, self.rules.bridge_ms(poll_interval_s), self.rules.interval_ms, origin)
         for quote in message["quotes"]:
-            if quote["received_at"] > track.clock:
-                out.extend(self._advance(source, quote["received_at"], origin, results_after))
-            if quote["feeds"] and quote["asset"] in self._rows:
-                self._take(source, quote, message["poll_interval_s"], origin)
-        out.extend(self._advance(source, message["received_at"], origin, results_after))
+            received_at = quote["received_at"]
+            if received_at > track.clock:
+                out.extend(self._advance((track, of_all), received_at, origin, results_after))
+            if quote["feeds"] and quote["asset"] in rows:
+                self._take(track, of_all, quote, feed)
+        out.extend(self._advance((track, of_all), message["received_at"], origin, results_after))
         return out
+
+    def results(self) -> Iterator[Output]:
+        """What follows from the bars closed since it was asked last; all of it must be taken."""
+        yield from self._steps.run()
+        self.learning_changed |= self._steps.learned
+        self._steps.learned = False
+
+    @property
+    def waiting(self) -> int:
+        """How many steps of series' clocks wait for `results`."""
+        return self._steps.waiting
 
     def track(self, source: str) -> Track:
         """The series of a source, begun when it is first heard of."""
@@ -95,8 +104,8 @@ class Engine:
             series, rules = len(self._rows), self.rules
             online = tuple(model(rules.interval_s, rules.hours) for model in self.online)
             track = self.tracks[source] = Track(
-                source, self.assets, rules, History(series, self._intervals_kept, rules.interval_ms),
-                IndicatorState(self.indicators, series), Learning(rules, self.models, online, series),
+                source, self._rows, rules, History(series, self._intervals_kept, rules.interval_ms),
+                Learning(rules, self.models, online, series), self.indicator_state.extend(series),
             )  # fmt: skip
         return track
 
@@ -109,84 +118,74 @@ class Engine:
         """The row of an asset in every history, None if it does not live in this partition."""
         return self._rows.get(asset)
 
-    def _take(self, source: str, quote: NormalizedQuote, poll_interval_s: float, origin: Origin) -> None:
-        bridge_ms = self.rules.bridge_ms(poll_interval_s)
-        if not self._add(source, quote["asset"], Item.of_quote(quote, bridge_ms, origin)):
+    def _take(self, track: Track, of_all: Track, quote: NormalizedQuote, feed: Feed) -> None:
+        asset, price, received_at = quote["asset"], quote["price"], quote["received_at"]
+        series = self._series(track, asset, quote["at"])
+        if series is None:
             return
-        latest = self.latest.setdefault(quote["asset"], {})
-        latest[source] = Latest(quote["price"], quote["received_at"], quote["event_at"], poll_interval_s)
-        price = self._agreed(quote["asset"], latest, quote["received_at"])
-        if price is not None:
-            point = Item.of_price(quote["received_at"], price, bridge_ms, origin)
-            self._add(ALL, quote["asset"], point)
+        series.add(quote["at"], price, candle_of(quote), quote["volume"], feed)
+        latest = self.latest.get(asset)
+        if latest is None:
+            latest = self.latest[asset] = {}
+        latest[track.source] = Latest(price, received_at, quote["event_at"], feed.poll_interval_s)
+        agreed = self._agreed(asset, latest, received_at)
+        series = None if agreed is None else self._series(of_all, asset, received_at)
+        if agreed is not None and series is not None:
+            series.add(received_at, agreed, None, None, feed)
 
-    def _agreed(self, asset: str, latest: Mapping[str, Latest], at: int) -> float | None:
+    def _agreed(self, asset: str, latest: dict[str, Latest], at: int) -> float | None:
         """The price of `all`; who is left out of it is remembered for the ledger."""
         prices = fresh_prices(latest, at, self.rules.stale_ms)
-        agreement = self.agreements.setdefault(asset, Agreement())
+        agreement = self.agreements.get(asset)
+        if agreement is None:
+            agreement = self.agreements[asset] = Agreement()
         price = agreement.settle(prices, at, self.rules)
         if price is not None:
             for source in agreement.out:
                 self.track(source).standing(asset).distance = prices[source] / price - 1
         return price
 
-    def _add(self, source: str, asset: str, item: Item) -> bool:
-        track = self.track(source)
-        if item.at < track.closed_until:
-            self.counts["late", source] += 1
+    def _series(self, track: Track, asset: str, at: int) -> Series | None:
+        """The series that a price at this time goes to; None if its bar is closed, which is counted."""
+        if at < track.closed_until:
+            self.counts["late", track.source] += 1
             track.standing(asset).late = True
-            return False
-        track.series.setdefault(asset, Series()).add(item, self.rules.interval_ms)
-        return True
+            return None
+        series = track.series.get(asset)
+        if series is None:
+            series = track.series[asset] = Series()
+        return series
 
-    def _advance(self, source: str, clock: int, origin: Origin, results_after: int) -> Iterator[Output]:
-        for name in (source, ALL):
-            track = self.track(name)
+    def _advance(
+        self, tracks: tuple[Track, Track], clock: int, origin: Origin, results_after: int
+    ) -> Sequence[Output]:  # fmt: skip
+        out: list[Output] = []
+        for track in tracks:
             if clock > track.clock:
                 track.clock = clock
-                until = self.rules.closed_until(clock)
-                if until > track.closed_until:
-                    since, track.closed_until = track.closed_until, until
-                    yield from self._close(name, track, since, origin, results_after)
+                since = track.closed_until
+                if clock >= since + self._step_ms:
+                    track.closed_until = self.rules.closed_until(clock)
+                    out.extend(self._close(track, since, origin, results_after))
+        return out
 
-    def _close(self, source: str, track: Track, since: int, origin: Origin, results_after: int) -> Iterator[Output]:
-        ended: dict[int, list[tuple[str, ClosedBar]]] = {}
+    def _close(self, track: Track, since: int, origin: Origin, results_after: int) -> Iterator[Output]:
+        ended: dict[int, list[Ended]] = {}
         for asset, series in track.series.items():
             for bar in series.close_until(track.closed_until, origin, self.rules):
-                ended.setdefault(bar.end, []).append((asset, bar))
-        # What is forecast on the way may come due on the way: in a long step, as after a silence.
-        times = [*ended, *track.learning.targets(since, track.closed_until)]
-        heapify(times)
-        done = NEVER
-        while times:
-            end = heappop(times)
-            if end == done:
-                continue
-            done = end
-            for asset, bar in ended.get(end, ()):
-                yield BARS.name, asset, bar_message(asset, source, bar)
-            bars = ((asset, bar) for asset, bar in ended.get(end, ()) if bar.length_ms == self.rules.interval_ms)
-            due = dict(sorted(bars))
-            track.keep(due, end)
-            yield from self._standings(track, due)
-            yield from self._scores(track.score(due, end))
-            if due and end > results_after - INDICATOR_WARM_UP_BARS * self.rules.interval_ms:
-                values = track.indicators.step(track.rows(due), list(due.values()))
-                if end > results_after:
-                    stale = tuple(track.is_stale(asset) for asset in due)
-                    yield from self._results(Moment(tuple(due), source, end, origin, stale), track, values)
-                    for target in track.learning.targets_of(end) if end in track.learning.filed else ():
-                        if target <= track.closed_until:
-                            heappush(times, target)
-
+                yield BARS.name, asset, bar_message(asset, track.source, bar)
+                if bar.length_ms == self.rules.interval_ms:
+                    stale = track.is_stale_after(asset, bar)
+                    yield from self._standing(track, asset, bar, stale)
+                    ended.setdefault(bar.end, []).append(Ended(asset, bar, stale))
         yield from self._ended(track, origin)
+        self._steps.add(Closing(track, since, track.closed_until, track.clock, origin, results_after, ended))
 
-    def _standings(self, track: Track, due: Mapping[str, ClosedBar]) -> Iterator[Output]:
-        for asset, bar in due.items():
-            agreement = self.agreements.get(asset)
-            out = agreement is not None and track.source in agreement.out
-            for change in track.standing(asset).closed(bar, track.is_stale(asset), out):
-                yield LEDGER.name, asset, ledger_entry(asset, track.source, change, bar.origin)
+    def _standing(self, track: Track, asset: str, bar: ClosedBar, stale: bool) -> Iterator[Output]:
+        agreement = self.agreements.get(asset)
+        out = agreement is not None and track.source in agreement.out
+        for change in track.standing(asset).closed(bar, stale, out):
+            yield LEDGER.name, asset, ledger_entry(asset, track.source, change, bar.origin)
 
     def _ended(self, track: Track, origin: Origin) -> Iterator[Output]:
         for asset, series in track.series.items():
@@ -194,29 +193,3 @@ class Engine:
             if standing.until and (series.next_start is None or series.next_start > standing.until):
                 for change in standing.ended():
                     yield LEDGER.name, asset, ledger_entry(asset, track.source, change, origin)
-
-    def _scores(self, scored: Iterator[Scores]) -> Iterator[Output]:
-        for scores in scored:
-            self.learning_changed = True
-            yield SCORES.name, scores["asset"], scores
-
-    def _results(self, moment: Moment, track: Track, values: Values) -> Iterator[Output]:
-        end, history = moment.at, track.history
-        rows = [self._rows[asset] for asset in moment.assets]
-        windows = nested_stats(history.until(end, KEPT_MS)[rows], self._windows)
-        for stats in stats_messages(moment, windows, self.rules):
-            yield STATS.name, stats["asset"], stats
-        for indicators in indicator_messages(moment, values, self.rules):
-            yield INDICATORS.name, indicators["asset"], indicators
-        if end % self.rules.forecast_ms:
-            return
-        if not track.learning.begun:
-            self.learning_changed = True  # even if nothing comes due: it must not begin again after a restart
-            yield from self._scores(track.back_test(end))
-        made, said = track.forecast(rows, end)
-        track.learning.file(said, end, moment.origin)
-        names = list(zip(track.learning.names, track.learning.versions, strict=True))
-        for prediction in prediction_messages(moment, made, said, names, self.rules):
-            yield PREDICTIONS.name, prediction["asset"], prediction
-        for signal in signal_messages(moment, made, self.models, self.rules):
-            yield SIGNALS.name, signal["asset"], signal

@@ -21,6 +21,16 @@ class IndicatorState:
         self._states = {indicator.name: indicator.begin(series) for indicator in indicators}
         self._ends = np.full(series, NO_BAR, dtype=np.int64)
 
+    def extend(self, series: int) -> int:
+        """Make room for so many more; returns the row of the first of them."""
+        first = len(self._ends)
+        for indicator in self._indicators:
+            state = self._states[indicator.name]
+            for name, array in indicator.begin(series).items():
+                state[name] = np.concatenate([state[name], array])
+        self._ends = np.concatenate([self._ends, np.full(series, NO_BAR, dtype=np.int64)])
+        return first
+
     def step(self, rows: Sequence[int], bars: Sequence[ClosedBar]) -> Values:
         """Take the bars of these rows, which have one end; values come in the order of the rows, NaN with too few."""
         at, start, end = np.array(rows), bars[0].start, bars[0].end
@@ -41,14 +51,18 @@ class IndicatorState:
             for name, array in indicator.begin(len(rows)).items():
                 self._states[indicator.name][name][rows] = array
 
-    def dump(self, assets: Sequence[str]) -> dict[str, Any]:
-        """The state, for `restore`; its rows are those of `assets`. JSON keeps the bits of a float, and NaN as null."""
-        return {"assets": assets, "ends": self._ends, "states": self._states}
+    def dump(self, assets: Sequence[str], first: int = 0) -> dict[str, Any]:
+        """The state of these assets, whose rows begin at `first`; JSON keeps the bits of a float, and NaN as null."""
+        rows = slice(first, first + len(assets))
+        states = {
+            indicator: {name: array[rows] for name, array in state.items()} for indicator, state in self._states.items()
+        }
+        return {"assets": assets, "ends": self._ends[rows], "states": states}
 
-    def restore(self, kept: Mapping[str, Any], assets: Sequence[str]) -> None:
+    def restore(self, kept: Mapping[str, Any], assets: Sequence[str], first: int = 0) -> None:
         """Take over what `dump` wrote; assets and indicators it does not know start anew."""
         known = {asset: row for row, asset in enumerate(kept["assets"])}
-        pairs = [(row, known[asset]) for row, asset in enumerate(assets) if asset in known]
+        pairs = [(first + row, known[asset]) for row, asset in enumerate(assets) if asset in known]
         ours, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         self._ends[ours] = np.array(kept["ends"], dtype=np.int64)[theirs]
         for name, state in self._states.items():

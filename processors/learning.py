@@ -6,7 +6,7 @@ Every forecast made is kept here until its time has come; then it is judged, lea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -45,6 +45,13 @@ class Said:
     lower: Floats
     """[levels, models, horizons, rows], as `upper`."""
     upper: Floats
+
+    @classmethod
+    def joined(cls, parts: Sequence[Said]) -> Said:
+        """What was said of the series of several sources, one after the other; rows are those within each source."""
+        rows = [row for part in parts for row in part.rows]
+        names = [part.name for part in fields(cls) if part.name != "rows"]
+        return cls(rows, *(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -25,27 +25,34 @@ STATISTICS = ("points", "min", "max", "mean", "std", "variation", "volatility")
 INDICATOR_FIELDS = tuple(name for name, hint in get_type_hints(Indicators).items() if hint == float | None)
 
 
+class Named(NamedTuple):
+    """A series at a moment; `stale` if its last quote is too old to be called a price."""
+
+    asset: str
+    source: str
+    origin: Origin
+    stale: bool
+
+
 @dataclass(frozen=True)
 class Moment:
-    """The series of one source whose bars ended at `at`, in ms; arrays of results follow `assets`."""
+    """The series, of one source or several, whose bars ended at `at`, in ms; arrays of results follow `series`."""
 
-    assets: tuple[str, ...]
-    source: str
     at: int
-    origin: Origin
-    stale: tuple[bool, ...]
-    """Per asset, whether its last quote is too old to be called a price."""
+    series: Sequence[Named]
 
-    def header(self, asset: str, interval_s: int, time_field: str) -> dict[str, Any]:
-        """The fields all results of one series at this moment start with."""
-        return {
-            "id": result_id(asset, self.source, interval_s, self.at),
-            "asset": asset,
-            "source": self.source,
-            "interval_s": interval_s,
-            time_field: self.at,
-            "origin": self.origin,
-        }
+    def headers(self, interval_s: int, time_field: str) -> Iterator[dict[str, Any]]:
+        """The fields all results of each series at this moment start with."""
+        at = self.at
+        for asset, source, origin, _ in self.series:
+            yield {
+                "id": result_id(asset, source, interval_s, at),
+                "asset": asset,
+                "source": source,
+                "interval_s": interval_s,
+                time_field: at,
+                "origin": origin,
+            }
 
 
 def bar_message(asset: str, source: str, bar: ClosedBar) -> Bar:
@@ -70,8 +77,8 @@ def bar_message(asset: str, source: str, bar: ClosedBar) -> Bar:
 def stats_messages(moment: Moment, windows: Sequence[WindowStats], rules: Rules) -> Iterator[Stats]:
     """Statistics of every window, one message per asset; `windows` follow `STATS_WINDOWS_S`."""
     columns = [[getattr(window, name).tolist() for name in STATISTICS] for window in windows]
-    for row, asset in enumerate(moment.assets):
-        message: Any = moment.header(asset, rules.interval_s, "at")
+    headers: Iterator[Any] = moment.headers(rules.interval_s, "at")
+    for row, message in enumerate(headers):
         message["windows"] = [
             {"window_s": window_s} | {name: column[row] for name, column in zip(STATISTICS, window, strict=True)}
             for window_s, window in zip(STATS_WINDOWS_S, columns, strict=True)
@@ -83,8 +90,8 @@ def indicator_messages(moment: Moment, values: Values, rules: Rules) -> Iterator
     """Every indicator's values, one message per asset; a value without a field of its own goes into `more`."""
     fields = {name: values[name].tolist() for name in INDICATOR_FIELDS if name in values}
     others = {name: said.tolist() for name, said in values.items() if name not in INDICATOR_FIELDS}
-    for row, asset in enumerate(moment.assets):
-        message: Any = moment.header(asset, rules.interval_s, "at") | dict.fromkeys(INDICATOR_FIELDS)
+    for row, header in enumerate(moment.headers(rules.interval_s, "at")):
+        message: Any = header | dict.fromkeys(INDICATOR_FIELDS)
         message |= {name: None if math.isnan(said[row]) else said[row] for name, said in fields.items()}
         message["more"] = {name: said[row] for name, said in others.items() if not math.isnan(said[row])}
         yield message
@@ -103,8 +110,8 @@ def prediction_messages(
     bounds = np.stack([said.lower, said.upper], axis=-1)  # [levels, models, horizons, rows, 2]
     numbers_of, ranges_of = by_row(figures), by_row(np.moveaxis(bounds, 0, -2))
     prices, points, moves = made.price.tolist(), made.points.tolist(), said.move.tolist()
-    for row, (asset, numbers, ranges) in enumerate(zip(moment.assets, numbers_of, ranges_of, strict=True)):
-        message: Any = moment.header(asset, rules.interval_s, "made_at")
+    headers: Iterator[Any] = moment.headers(rules.interval_s, "made_at")
+    for row, (message, numbers, ranges) in enumerate(zip(headers, numbers_of, ranges_of, strict=True)):
         message["price"], message["points"] = prices[row], points[row]
         message["usual_move"] = None if math.isnan(moves[row]) else moves[row]
         message["forecasts"] = list(map(_forecast, known, numbers, ranges))
@@ -148,12 +155,12 @@ def signal_messages(moment: Moment, made: Forecasts, models: Sequence[Model], ru
     short, long = (made.forecast[names.index(name), 0].tolist() for name in ("ma_short", "ma_long"))
     variations, confidences = _variation(made.consensus, made.price).tolist(), made.mean_confidence.tolist()
     prices, broken = made.price.tolist(), made.broken.tolist()
-    for row, asset in enumerate(moment.assets):
-        message: Any = moment.header(asset, rules.interval_s, "made_at")
+    headers: Iterator[Any] = moment.headers(rules.interval_s, "made_at")
+    for row, (message, series) in enumerate(zip(headers, moment.series, strict=True)):
         message["price"] = prices[row]
         message["signals"] = [
             {"horizon_s": horizon_s, "ma_trend": ma_trend(short[row], long[row])}
-            | _signal(variations[h][row], confidences[h][row], rules, broken[row], moment.stale[row])
+            | _signal(variations[h][row], confidences[h][row], rules, broken[row], series.stale)
             for h, horizon_s in enumerate(rules.horizons_s)
         ]
         yield message

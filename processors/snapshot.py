@@ -41,7 +41,7 @@ def dump(engine: Engine) -> bytes:
                 "empty_bars": track.empty_bars,
                 "series": track.series,
                 "standings": track.standings,
-                "indicators": track.indicators.dump(engine.assets),
+                "indicators": engine.indicator_state.dump(engine.assets, track.first_row),
             }
             for source, track in engine.tracks.items()
         },
@@ -79,7 +79,7 @@ def load(data: bytes, assets: Sequence[str], rules: Rules) -> Engine:
         track.standings = {asset: Standing(**known) for asset, known in standings if engine.row(asset) is not None}
         track.empty_bars = {asset: bars for asset, bars in kept.get("empty_bars", {}).items() if asset in track.series}
         if "indicators" in kept:  # state of a version without them: they start anew
-            track.indicators.restore(kept["indicators"], assets)
+            engine.indicator_state.restore(kept["indicators"], assets, track.first_row)
     return engine
 
 

@@ -13,7 +13,6 @@ from cryptoviz.settings import HOUR_S
 from processors.bars import ClosedBar, Series
 from processors.forecasts import Forecasts, make_forecasts
 from processors.history import History
-from processors.indicator_state import IndicatorState
 from processors.learning import FEATURES_MS, Learning, Said
 from processors.ledger import Standing
 from processors.rules import MS, STATS_WINDOWS_S, Rules
@@ -31,14 +30,15 @@ def kept_ms(rules: Rules) -> int:
 
 @dataclass(slots=True)
 class Track:
-    """The state of one source's series; `assets` are those of the partition, in the order of their rows."""
+    """The state of one source's series; `rows` says where in every array each asset of the partition is."""
 
     source: str
-    assets: tuple[str, ...]
+    rows: Mapping[str, int]
     rules: Rules
     history: History
-    indicators: IndicatorState
     learning: Learning
+    first_row: int
+    """Where its rows begin among those of the indicators, which are one for all sources."""
     clock: int = NEVER
     closed_until: int = NEVER
     empty_bars: dict[str, int] = field(default_factory=dict)
@@ -46,42 +46,43 @@ class Track:
     series: dict[str, Series] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
 
-    def rows(self, assets: Mapping[str, ClosedBar]) -> list[int]:
-        """Where these assets are in every array."""
-        return [self.assets.index(asset) for asset in assets]
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets in the order of their rows."""
+        return tuple(self.rows)
 
-    def keep(self, bars: Mapping[str, ClosedBar], end: int) -> None:
-        """Take in the bars that ended at `end`."""
-        for row, (asset, bar) in zip(self.rows(bars), bars.items(), strict=True):
-            self.history.put(row, end, bar.close)
-            self.empty_bars[asset] = 0 if bar.quotes else self.empty_bars.get(asset, 0) + 1
+    def row(self, asset: str) -> int:
+        """Where an asset is in every array of its source."""
+        return self.rows[asset]
 
     def standing(self, asset: str) -> Standing:
         """How an asset's series stands, as the ledger has it."""
         return self.standings.setdefault(asset, Standing())
 
-    def is_stale(self, asset: str) -> bool:
-        """Whether an asset's last quote is too old to be called a price."""
-        return self.rules.is_stale(self.empty_bars[asset])
+    def is_stale_after(self, asset: str, bar: ClosedBar) -> bool:
+        """Whether, with this bar, the next of its series, the last quote is too old to be called a price."""
+        empty = self.empty_bars[asset] = 0 if bar.quotes else self.empty_bars.get(asset, 0) + 1
+        return self.rules.is_stale(empty)
 
-    def score(self, bars: Mapping[str, ClosedBar], at: int) -> Iterator[Scores]:
-        """Score what was forecast for `at`, when these bars ended, and learn from it."""
+    def score(self, bars: Mapping[str, tuple[float, bool]], at: int, clock: int) -> Iterator[Scores]:
+        """Score what was forecast for `at` and learn from it; `bars` are (close, stale) of those that ended then.
+
+        `clock` is how far the series' clock was when they closed.
+        """
         if not self.learning.filed_for(at):  # most bars: forecasts are fewer
             return
-        closes = np.full(len(self.assets), np.nan)
-        void: list[Void] = ["no_bar"] * len(self.assets)
-        for row, (asset, bar) in zip(self.rows(bars), bars.items(), strict=True):
-            closes[row], void[row] = bar.close, "stale_source" if self.is_stale(asset) else ""
-        target = Target(self.assets, self.source, at, self.clock, closes, void)
-        yield from self._score(target, self.rules.forecast_ms)
+        closes = np.full(len(self.rows), np.nan)
+        void: list[Void] = ["no_bar"] * len(self.rows)
+        for asset, (close, stale) in bars.items():
+            row = self.rows[asset]
+            closes[row], void[row] = close, "stale_source" if stale else ""
+        yield from self._score(Target(self.assets, self.source, at, clock, closes, void), self.rules.forecast_ms)
 
-    def forecast(self, rows: list[int], at: int) -> tuple[Forecasts, Said]:
-        """What all models say of these rows at `at`; nothing is filed."""
-        closes = self.history.until(at, self.rules.history_ms)[rows]
-        made = make_forecasts(closes, self.learning.models, self.rules.hours, self.rules.params)
-        return made, self.learning.say(made, rows, self.history, at)
+    def say(self, made: Forecasts, rows: list[int], at: int) -> Said:
+        """What all models say of these rows at `at`, those that learn as well; nothing is filed."""
+        return self.learning.say(made, rows, self.history, at)
 
-    def back_test(self, now: int) -> Iterator[Scores]:
+    def back_test(self, now: int, clock: int) -> Iterator[Scores]:
         """Forecast over the history before `now` as if it were live, every hour, so that nothing begins without scores.
 
         Nobody filed these forecasts: their scores are of origin backfill, and those not due yet are dropped. A bar in
@@ -92,10 +93,12 @@ class Track:
         for at in range((now - KEPT_MS) // step_ms * step_ms + step_ms, now, step_ms):
             closes = self.history.until(at, self.rules.interval_ms)[:, -1]
             void: list[Void] = ["no_bar" if math.isnan(close) else "" for close in closes.tolist()]
-            yield from self._score(Target(self.assets, self.source, at, self.clock, closes, void), step_ms)
+            yield from self._score(Target(self.assets, self.source, at, clock, closes, void), step_ms)
             rows = np.flatnonzero(~np.isnan(closes)).tolist()
             if rows:
-                self.learning.file(self.forecast(rows, at)[1], at, "backfill")
+                before = self.history.until(at, self.rules.history_ms)[rows]
+                made = make_forecasts(before, self.learning.models, self.rules.hours, self.rules.params)
+                self.learning.file(self.say(made, rows, at), at, "backfill")
         self.learning.filed = filed
 
     def _score(self, target: Target, spacing_ms: int) -> Iterator[Scores]:

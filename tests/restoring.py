@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from cryptoviz.messages import encode
-from processors.engine import Engine, Output
+from processors.engine import Engine
 from processors.rules import Rules
 from processors.snapshot import dump, dump_learned, load, load_learned, restore_bar, restore_prediction
+from processors.steps import Output
 
 
 def restored(

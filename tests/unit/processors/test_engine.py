@@ -20,7 +20,7 @@ from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, rando
 from cryptoviz.messages import NormalizedQuotes
 from processors.engine import Engine
 from processors.rules import Rules
-from processors.snapshot import dump, load, needs_bars_after, restore_bar
+from processors.snapshot import dump, dump_learned, load, needs_bars_after, restore_bar
 
 RULES = Rules()
 ASSETS = ("BTC", "USDT")
@@ -230,7 +230,32 @@ def _trades(seed: int) -> list[NormalizedQuotes]:
 def test_results_do_not_depend_on_where_messages_are_cut(seed: int, sizes: list[int]) -> None:
     stream = _trades(seed)
     end = heartbeat(T0 + 10_000 * MINUTE, offset=10**6)
-    assert _run([*_recut(stream, sizes), end]) == _run([*stream, end])
+    assert _by_series(_run([*_recut(stream, sizes), end])) == _by_series(_run([*stream, end]))
+
+
+def _by_series(out: list[Any]) -> dict[tuple[str, str, str], list[Any]]:
+    """What each topic says of each series, in order."""
+    said: dict[tuple[str, str, str], list[Any]] = {}
+    for topic, asset, made in out:
+        said.setdefault((topic, asset, made["source"]), []).append(made)
+    return said
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(1, 200), min_size=1, max_size=5))
+def test_results_do_not_depend_on_how_many_steps_go_together(seed: int, sizes: list[int]) -> None:
+    stream = random_stream(seed, 400)
+    at_once, together = Engine(ASSETS, RULES), Engine(ASSETS, RULES)
+    expected = [out for offset, entry in enumerate(stream) for out in at_once.apply(entry, offset)]
+    found, left = list[Any](), 0
+    for offset, entry in enumerate(stream):
+        found += together.take(entry, offset)
+        left = left - 1 if left else sizes[offset % len(sizes)]
+        if not left:
+            found += together.results()
+    assert _by_series([*found, *together.results()]) == _by_series(expected)
+    assert dump(together) == dump(at_once)
+    assert dump_learned(together) == dump_learned(at_once)
 
 
 @settings(max_examples=10, deadline=None)
