@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 FORECAST_READY := $(VENV)/.ready-forecast
 BENCH_READY := .venv-bench/.ready
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench bench-panels lint audit lock generate clean
+.PHONY: help setup setup-forecast demo up test test-replay test-faults test-forecast fuzz bench bench-panels soak lint audit lock generate clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,11 +54,14 @@ $(BENCH_READY): requirements-bench.txt
 	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
-bench: $(READY) $(BENCH_READY)  ## the same work by CryptoViz and by other engines, about ten minutes (ARGS="--only quix")
+bench: $(READY) $(BENCH_READY)  ## how fast: beside other engines, whole, delays, demo (ARGS="--section delay --rounds 1")
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 bench-panels: $(READY)  ## how fast the dashboards answer, over 20 million quotes (ARGS=--demo: of a running stack)
 	@PYTHONPATH=tests $(BIN)/python -m bench.panels $(ARGS)
+
+soak: $(READY)  ## an hour at 5,000 quotes/s: does memory or lag grow (SOAK_MINUTES=5 SOAK_RATE=1000)
+	@PYTHONPATH=tests $(BIN)/python -m bench.soak $(ARGS)
 
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -13,20 +13,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 from confluent_kafka import Consumer, Producer
+from rich.console import Console
 
 from bench.feed import SOURCES, live_messages
-from bench.figures import Figure
+from bench.figures import Figure, told
 from bench.whole_stream import parts, servers
 from cryptoviz.clickhouse import connect
 from cryptoviz.kafka import client_config, producer_config
 from cryptoviz.settings import Settings
 from cryptoviz.topics import PREDICTIONS, RAW
 
-SECTION = "delay"
+RATES = (1_000, 10_000, 20_000)
+SECONDS = 60.0
 RULES = {"bar_seconds": 10, "forecast_seconds": 10, "grace_seconds": 1}
 """Short bars: a forecast of every series every ten seconds, instead of every five minutes."""
 EVERY_S = 0.1
@@ -81,7 +84,7 @@ def feed_live(
 ) -> Fed:  # fmt: skip
     """Send so many quotes a second, received now, every tenth of a second; a minute's progress is said."""
     fed = fed or Fed()
-    producer = Producer(producer_config(settings, "bench-feed"))
+    producer = Producer(producer_config(settings, "bench-feed") | {"log_level": 2})
     per_source = max(1, round(quotes_per_s * EVERY_S / len(SOURCES)))
     began = time.monotonic()
     for turn in range(int(seconds / EVERY_S)):
@@ -146,12 +149,17 @@ def _watch_forecasts(
     consumer.close()
 
 
-def measure(rounds: int, rates: dict[str, int], seconds: float) -> Iterator[Figure]:
-    """p50 and p99 at each rate, in quotes a second."""
-    for name, rate in rates.items():
-        runs = [delays(rate, seconds) for _ in range(rounds)]
-        for what, field_name in (("quote to query", "quotes"), ("bar's end to forecast", "forecasts")):
-            for quantile in (50, 99):
-                values = [float(np.percentile(getattr(run, field_name), quantile)) * 1000 for run in runs]
-                count = sum(len(getattr(run, field_name)) for run in runs)
-                yield Figure(SECTION, f"{what}, {name}, p{quantile}", "ms", values, f"of {count:,}")
+def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any]:
+    """p50 and p99 at each rate."""
+    return told(console, "delay", _figures(rounds, SECONDS * scale, only))
+
+
+def _figures(rounds: int, seconds: float, only: str) -> Iterator[Figure]:
+    for rate in RATES:
+        name = f"{rate:,} quotes/s"
+        runs = [delays(rate, seconds) for _ in range(rounds if only in name else 0)]
+        for what, of in (("answer to queryable quote", "quotes"), ("end of bar to forecast", "forecasts")):
+            for quantile in (50, 99) if runs else ():
+                values = [float(np.percentile(getattr(found, of), quantile)) * 1000 for found in runs]
+                count = sum(len(getattr(found, of)) for found in runs)
+                yield Figure(f"{what} at {name}, p{quantile}", "ms", values, f"of {count:,}")

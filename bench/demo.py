@@ -10,19 +10,21 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
 from confluent_kafka import Consumer
+from rich.console import Console
 from waiting import wait_until
 
-from bench.figures import Figure
+from bench.figures import Figure, told
 from cryptoviz.kafka import client_config
 from cryptoviz.local.ports import free_ports
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import PREDICTIONS
 
-SECTION = "demo"
+SECONDS = 60.0
 PORTS = (
     "kafka", "kafka_controller", "clickhouse", "grafana", "health", "market", "sink", "producer", "monitor", "worker",
     "forecaster",
@@ -82,11 +84,15 @@ def _memory_mb(supervisor: int, health_port: int) -> dict[str, float]:
     return {name: psutil.Process(pid).memory_full_info().pss / 2**20 for name, pid in pids.items()}
 
 
-def measure(rounds: int, seconds: float) -> Iterator[Figure]:
+def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any]:
     """The demo, started anew each round; the first round may find files that nobody has read yet."""
+    return told(console, "demo", _figures(rounds, SECONDS * scale, only))
+
+
+def _figures(rounds: int, seconds: float, only: str) -> Iterator[Figure]:
     runs = [demo(seconds) for _ in range(rounds)]
-    yield Figure(SECTION, "command to first forecast", "s", [run.first_forecast_s for run in runs])
+    yield Figure("command to first forecast", "s", [run.first_forecast_s for run in runs])
     total = [sum(run.memory_mb.values()) for run in runs]
-    yield Figure(SECTION, "memory of everything", "MB", total, f"after {seconds:.0f} s")
-    for part in runs[-1].memory_mb:
-        yield Figure(SECTION, f"memory of {part}", "MB", [run.memory_mb.get(part, 0.0) for run in runs])
+    yield Figure("memory of everything", "MB", total, f"after {seconds:.0f} s")
+    for part in (part for part in runs[-1].memory_mb if only in part):
+        yield Figure(f"memory of {part}", "MB", [run.memory_mb.get(part, 0.0) for run in runs])

@@ -51,14 +51,15 @@ def messages(feed: Feed) -> Iterator[Message]:
     }
     prices = 10.0 ** rng.uniform(-1, 4.5, assets)
     together = max(1, min(feed.per_minute, feed.per_message * feed.partitions // assets))
-    for first in range(0, feed.minutes * feed.per_minute, together):
-        moves = rng.normal(0, 8e-4 / np.sqrt(feed.per_minute), (together, assets))
+    steps = feed.minutes * feed.per_minute
+    for first in range(0, steps, together):
+        moves = rng.normal(0, 8e-4 / np.sqrt(feed.per_minute), (min(together, steps - first), assets))
         walk = prices * np.exp(np.cumsum(moves, axis=0))
         prices = walk[-1]
         for source, envelope in envelopes.items():
             quotes = [
                 _quote(listing, walk[n, row], START_MS + (first + n + 1) * step_ms - 1, feed.per_minute == 1)
-                for n in range(together)
+                for n in range(len(walk))
                 for row, listing in enumerate(_listings(source))
             ]
             yield from envelope.messages(quotes)

@@ -1,49 +1,53 @@
-"""What a benchmark has found: figures with their rounds, as rows of a table and of results.json. Pure."""
+"""What a section has found: figures with their rounds, as a table for people and as JSON. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from statistics import median
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
+
+from bench.results import spread
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that was measured, once per round."""
+    """One thing that was measured, once per round; `more` belongs to it and is not shown: CPU by process, say."""
 
-    section: str
     what: str
     unit: str
     rounds: Sequence[float]
     note: str = ""
     more: dict[str, Any] = field(default_factory=dict)
-    """What belongs to it and is not shown: CPU by process, rows by table."""
-
-    @property
-    def median(self) -> float:
-        """The middle one of the rounds."""
-        return median(self.rounds)
 
     def as_dict(self) -> dict[str, Any]:
         """For results.json."""
-        spread = {"median": self.median, "min": min(self.rounds), "max": max(self.rounds), "rounds": list(self.rounds)}
-        return {"what": self.what, "unit": self.unit, **spread, "note": self.note, **self.more}
+        return {
+            "what": self.what, "unit": self.unit, **asdict(spread(self.rounds)), "each": list(self.rounds),
+            "note": self.note, **self.more,
+        }  # fmt: skip
+
+
+def told(console: Console, title: str, figures: Iterable[Figure]) -> dict[str, Any]:
+    """Show the figures as a table; what the file gets of them."""
+    figures = list(figures)
+    console.print(table_of(figures, title))
+    return {"figures": [figure.as_dict() for figure in figures]}
 
 
 def table_of(figures: Iterable[Figure], title: str) -> Table:
-    """The figures of one section."""
+    """A row per figure."""
     table = Table(title=title, title_justify="left")
     table.add_column("what", overflow="fold")
     for name in ("median", "from", "to"):
         table.add_column(name, justify="right")
     table.add_column("unit")
     table.add_column("", overflow="fold")
-    for one in figures:
-        numbers = (said(one.median), said(min(one.rounds)), said(max(one.rounds)))
-        table.add_row(one.what, *numbers, one.unit, one.note)
+    for figure in figures:
+        of = spread(figure.rounds)
+        table.add_row(figure.what, said(of.median), said(of.min), said(of.max), figure.unit, figure.note)
     return table
 
 

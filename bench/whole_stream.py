@@ -6,6 +6,7 @@ log before workers and sink start; time runs from their being ready to the last 
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -14,14 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from confluent_kafka import Producer
+from rich.console import Console
 from servers import ClickHouseServer, KafkaServer
 from waiting import wait_until
 
 from bench.feed import Feed, messages
-from bench.figures import Figure
+from bench.figures import Figure, told
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import Retryable
@@ -34,7 +37,8 @@ from cryptoviz.topics import RAW
 from cryptoviz.topics_admin import ensure_topics
 from processors.sink_rows import TOPICS
 
-SECTION = "whole stream"
+TICK_MINUTES, TICKS_A_MINUTE = 60, 200
+CANDLE_MINUTES = 1_600  # beyond a day, so that the forecasts of all horizons come due
 READY_WITHIN_S = 60
 Parts = Mapping[str, psutil.Process]
 TABLES = ("quotes", "bars", "stats", "indicators", "predictions", "signals", "scores")
@@ -148,7 +152,7 @@ def _through(running: Servers, started: Parts, feed: Feed, steps: Sequence[Stage
 
 def fill(settings: Settings, feed: Feed) -> None:
     """Write the whole feed to quotes.raw."""
-    producer = Producer(producer_config(settings, "bench-feed"))
+    producer = Producer(producer_config(settings, "bench-feed") | {"log_level": 2})
     for partition, value in messages(feed):
         while len(producer) > 5_000:
             producer.poll(0.01)
@@ -215,18 +219,29 @@ def _rows(settings: Settings) -> dict[str, int]:
         client.close()
 
 
-def measure(rounds: int, *, ticks: Feed, candles: Feed) -> Iterator[Figure]:
-    """Ticks and candles, whole and by stage, with one worker and with two; every figure once per round."""
+def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any]:
+    """Ticks and candles: whole, by stage, and with two workers, in turn; every figure once per round."""
+    feeds = {
+        "ticks": Feed(max(3, int(TICK_MINUTES * scale)), per_minute=TICKS_A_MINUTE),
+        "candles": Feed(max(60, int(CANDLE_MINUTES * scale))),
+    }
     runs: dict[str, list[Passed]] = {}
-    for _ in range(rounds):
-        for name, feed in (("ticks", ticks), ("candles", candles)):
-            runs.setdefault(f"{name}, one worker", []).append(together(feed))
-            runs.setdefault(f"{name}, two workers", []).append(together(feed, workers=2))
-            worker, sink = one_by_one(feed)
-            runs.setdefault(f"{name}, worker alone", []).append(worker)
-            runs.setdefault(f"{name}, sink alone", []).append(sink)
-    for name, passed in runs.items():
-        yield from _figures(name, passed)
+    for number, (name, feed) in itertools.product(range(rounds), feeds.items()):
+        if only in name:
+            for what, passed in _ways(name, feed):
+                runs.setdefault(what, []).append(passed)
+                console.print(
+                    f"round {number + 1} {what}: {passed.quotes_per_s:,.0f} quotes/s in {passed.seconds:.1f} s"
+                )
+    return told(console, "whole stream", (figure for what, passed in runs.items() for figure in _figures(what, passed)))
+
+
+def _ways(name: str, feed: Feed) -> Iterator[tuple[str, Passed]]:
+    yield f"{name}, one worker", together(feed)
+    yield f"{name}, two workers", together(feed, workers=2)
+    worker, sink = one_by_one(feed)
+    yield f"{name}, worker alone", worker
+    yield f"{name}, sink alone", sink
 
 
 def _figures(name: str, passed: Sequence[Passed]) -> Iterator[Figure]:
@@ -235,11 +250,11 @@ def _figures(name: str, passed: Sequence[Passed]) -> Iterator[Figure]:
     cost = ", ".join(f"{part} {used / last.seconds:.2f}" for part, used in last.cpu_s.items())
     alone = "sink alone" in name
     if not alone:
-        yield Figure(SECTION, name, "quotes/s", [one.quotes_per_s for one in passed], f"cores: {cost}", more)
+        yield Figure(name, "quotes/s", [one.quotes_per_s for one in passed], f"cores: {cost}", more)
     if "worker alone" not in name:
         rows = [one.rows_per_s(with_quotes=alone) for one in passed]
-        yield Figure(SECTION, name, "rows/s" if alone else "result rows/s", rows, f"cores: {cost}", more)
+        yield Figure(name, "rows/s" if alone else "result rows/s", rows, f"cores: {cost}", more)
     if "one worker" in name:
         for part in last.disk_bytes:
             sizes = [one.disk_bytes[part] / one.quotes for one in passed]
-            yield Figure(SECTION, f"{name}: {part} on disk", "bytes/quote", sizes)
+            yield Figure(f"{name}: {part} on disk", "bytes/quote", sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,14 @@ def test_a_module_says_what_it_is_for_and_stays_small(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "open with one sentence that says what it is for"
     assert path.name in GENERATED or len(text.splitlines()) <= 400
     assert path.stem not in {"utils", "common", "helpers", "misc"}
+
+
+def test_every_package_is_installed() -> None:
+    """The list is by hand, and what an editable installation finds without it an image does not."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for name in ("cryptoviz", "producers", "processors", "sql")
+        for path in (ROOT / name).rglob("*.py")
+    }
+    assert {name for name in folders if (ROOT / name.replace(".", "/") / "__init__.py").is_file()} == set(listed)
