@@ -38,6 +38,19 @@ class Stage:
     topics: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Reached:
+    """The next message of a partition that a group has not committed, and the end of the log."""
+
+    next: int
+    end: int
+
+    @property
+    def left(self) -> int:
+        """Messages not yet committed."""
+        return max(0, self.end - self.next)
+
+
 def stages(sink_topics: Sequence[str]) -> tuple[Stage, ...]:
     """The steps in their order; each commits after its output is delivered, so one that is through ends the next."""
     return (
@@ -95,6 +108,16 @@ def consumer_lag(
     A partition without a commit counts whole, from the first message the broker still has. A topic that does not
     exist is left out. Raises `Retryable` when the broker does not answer.
     """
+    lag: defaultdict[str, int] = defaultdict(int)
+    for (topic, _), reached in progress(settings, group, topics, admin).items():
+        lag[topic] += reached.left
+    return dict(lag)
+
+
+def progress(
+    settings: Settings, group: str, topics: Sequence[str] = (), admin: AdminClient | None = None
+) -> dict[Place, Reached]:
+    """How far `group` has come in every partition, as `consumer_lag` counts; raises `Retryable` like it."""
     admin = admin or admin_client(settings)
     try:
         committed = _committed(settings, admin, group)
@@ -103,10 +126,7 @@ def consumer_lag(
         starts = _offsets(admin, [place for place in places if place not in committed], EARLIEST)
     except KafkaException as error:
         raise Retryable(f"the broker does not say how far {group} has come: {error.args[0].str()}") from error
-    lag: defaultdict[str, int] = defaultdict(int)
-    for place, end in ends.items():
-        lag[place[0]] += max(0, end - committed.get(place, starts.get(place, 0)))
-    return dict(lag)
+    return {place: Reached(committed.get(place, starts.get(place, 0)), end) for place, end in ends.items()}
 
 
 def log_ends(settings: Settings, topics: Sequence[str], admin: AdminClient | None = None) -> dict[str, int]:

@@ -48,6 +48,8 @@ class Normalising:
     def __init__(self, normaliser: Normaliser, outbox: Outbox) -> None:
         self._normaliser = normaliser
         self._outbox = outbox
+        self.work = 0
+        """Messages done so far."""
 
     async def batch(self, received: Iterable[Received]) -> None:
         """Normalise these messages; on return every output is with the broker."""
@@ -59,6 +61,7 @@ class Normalising:
             if message is not None:
                 metrics.QUOTES.labels(message["source"]).inc(len(message["quotes"]))
                 await self._outbox.send(NORMALIZED.name, position.partition, encode(message))
+            self.work += 1
             await asyncio.sleep(0)  # the group's heartbeats run in this loop too
         await self._outbox.delivered()
 
@@ -75,6 +78,12 @@ class Analysing:
         self._reader = reader
         self._key = worker_id.encode()
         self._engines: dict[int, Engine] = {}
+        self._taken = 0
+
+    @property
+    def work(self) -> int:
+        """Messages taken so far, and those read back from the log."""
+        return self._taken + self._reader.read_so_far
 
     def forget(self, partitions: Iterable[int]) -> None:
         """Drop the state of partitions that another worker may have now; it is read back when they return."""
@@ -136,6 +145,7 @@ class Analysing:
             await self._take(engine, Position(NORMALIZED.name, partition, offset, timestamp), message.value())
 
     async def _take(self, engine: Engine, position: Position, value: bytes | None) -> None:
+        self._taken += 1
         try:
             message = read_normalized(position, value, self._rules.interval_s)
             await self._check_raw_offset(message, engine, position)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import faust
+from faust.assignor import PartitionAssignor
+from faust.exceptions import ConsumerNotStarted
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.kafka import Writer, client_config, producer_config
 from cryptoviz.partitions import partition_of
-from cryptoviz.progress import WORKER_GROUP
+from cryptoviz.progress import WORKER_GROUP, Place
 from cryptoviz.settings import Settings
 from cryptoviz.topics import NORMALIZED, RAW
 from processors.agents import Analysing, Normalising, Received
@@ -22,23 +22,47 @@ from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.recovery import LogReader
 from processors.rules import Rules
+from processors.watch import Watch, end
 
 logger = logging.getLogger(__name__)
 
 BATCH_MESSAGES = 1000
 BATCH_WITHIN_S = 0.02
-EXIT_FAILED = 70
 BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
+
+
+class Assignor(PartitionAssignor):
+    """Faust's way of sharing out partitions, but never those of topics that this worker does not know.
+
+    The group's leader may ask a broker that is only just back and does not know its topics yet. Faust would then share
+    out nothing, and nothing would ever make it ask again.
+    """
+
+    def assign(self, cluster: Any, member_metadata: Any) -> Any:
+        """Who gets which partitions; ends the process, which then joins again, where a topic is not known."""
+        subscribed = {topic for member in member_metadata.values() for topic in member.subscription}
+        unknown = sorted(topic for topic in subscribed if not cluster.partitions_for_topic(topic))
+        if unknown:
+            end(f"partitions cannot be shared out, because Kafka does not know {', '.join(unknown)} yet")
+        return super().assign(cluster, member_metadata)
 
 
 class App(faust.App):
     """Faust's app, but an agent that fails ends the process: going on would pass over what is not acknowledged."""
 
+    watch: Watch
+    """Ends the process when it does not get on; whoever runs the app starts it."""
+
+    def assigned(self) -> list[Place]:
+        """The partitions that this worker has now; none before it has joined its group. Called from a thread."""
+        try:
+            return [(place.topic, place.partition) for place in self._consumer.assignment()] if self._consumer else []
+        except ConsumerNotStarted:
+            return []
+
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
-        logger.critical("agent %s failed; the worker ends and starts again from what is stored", agent, exc_info=exc)
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(EXIT_FAILED)
+        logger.critical("agent %s failed", agent, exc_info=exc)
+        end(f"agent {agent} failed")
 
 
 def build(settings: Settings) -> App:
@@ -56,6 +80,9 @@ def build(settings: Settings) -> App:
         cython_optimizations=True,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
+        PartitionAssignor=Assignor,
+        # Its name in the group, not where it listens: one that comes back on another port must still be itself.
+        canonical_url=f"http://{settings.worker_name}",
         web_host=settings.host,
         web_bind=settings.host,
         web_port=settings.worker_port,
@@ -73,6 +100,7 @@ def build(settings: Settings) -> App:
         settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
+    app.watch = Watch(settings, app.assigned, lambda: {RAW.name: normalising.work, NORMALIZED.name: analysing.work})
     _add_pages(app)
     return app
 
@@ -131,3 +159,8 @@ def _add_pages(app: App) -> None:
     @app.page("/metrics")
     async def metrics(view: Any, request: Any) -> Any:
         return view.bytes(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @app.page("/health")
+    async def health(view: Any, request: Any) -> Any:
+        said = app.watch.health()
+        return view.json(said, status=200 if said["ok"] else 503)

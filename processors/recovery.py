@@ -41,11 +41,12 @@ _BAR: TypeAdapter[Bar] = TypeAdapter(Bar)
 _PREDICTION: TypeAdapter[Prediction] = TypeAdapter(Prediction)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LogReader:
-    """Reads stretches of a partition with a consumer of its own, outside any group."""
+    """Reads stretches of a partition with a consumer of its own, outside any group; counts what it has read."""
 
     config: Mapping[str, Any]
+    read_so_far: int = 0
 
     def read(self, topic: str, partition: int, start: int, end: int) -> Iterator[Message]:
         """Messages with start <= offset < end that still exist; raises `Retryable` when the broker stays silent."""
@@ -54,7 +55,9 @@ class LogReader:
         consumer = Consumer(dict(self.config) | {"enable.partition.eof": True})
         try:
             consumer.assign([TopicPartition(topic, partition, start)])
-            yield from _until(consumer, end)
+            for message in _until(consumer, end):
+                self.read_so_far += 1
+                yield message
         finally:
             consumer.close()
 

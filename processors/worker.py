@@ -30,6 +30,7 @@ def run(settings: Settings) -> None:
         redirect_stdouts=False,
         quiet=True,
     )
+    app.watch.start()
     worker.execute_from_commandline()
 
 

@@ -123,13 +123,13 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
     yield Part("migrate", _command("migrate"), env, ("clickhouse",), one_shot=True)
     yield from _market(settings)
     sink, producer = f"http://{host}:{settings.sink_port}/health", f"http://{host}:{settings.producer_port}/health"
-    # Both say that they are unwell while Kafka or ClickHouse is away: they wait for it, and must be let wait.
-    yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink), alive=http_answers(sink))
+    # Both are well while Kafka or ClickHouse is away: they wait for it. They are not when their loop stands still.
+    yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink))
     yield from _workers(settings, env)
     workers = tuple(f"worker-{number + 1}" for number in range(settings.workers))
     yield Part(
         "produce", _command("produce"), env | (market_environment(settings) if on_market else {}),
-        ("market", "topics", "migrate", *workers), http_ok(producer), alive=http_answers(producer),
+        ("market", "topics", "migrate", *workers), http_ok(producer),
     )  # fmt: skip
     yield _beside(FORECASTER, "forecast", settings.forecaster_port, settings, env)
     yield _beside("monitor", "monitor", settings.monitor_port, settings, env)
@@ -169,8 +169,9 @@ def _workers(settings: Settings, env: Mapping[str, str]) -> Iterator[Part]:
     for number in range(settings.workers):
         name, port = f"worker-{number + 1}", settings.worker_port + number
         own = {"CRYPTOVIZ_WORKER_ID": name, "CRYPTOVIZ_WORKER_PORT": str(port)}
-        ready = http_ok(f"http://{reachable(settings.host)}:{port}/metrics")
-        yield Part(name, _command("process"), {**env, **own}, ("topics",), ready)
+        # A worker that is alive but does not get on ends itself; one that does not even answer is ended.
+        health = f"http://{reachable(settings.host)}:{port}/health"
+        yield Part(name, _command("process"), {**env, **own}, ("topics",), http_ok(health), alive=http_answers(health))
 
 
 def _beside(name: str, command: str, port: int, settings: Settings, env: Mapping[str, str]) -> Part:

@@ -25,7 +25,6 @@ SHORT = Plan(20, kills=6)
 SHORT_STREAM = Shape(minutes=80)  # so that the first forecasts come due
 
 
-@pytest.mark.faults
 @pytest.mark.timeout(900)  # a minute on a machine that has nothing else to do
 def test_a_few_kills_of_every_part_end_with_the_tables_of_a_quiet_run(tmp_path: Path) -> None:
     _check(tmp_path, SHORT, SHORT_STREAM)
