@@ -10,14 +10,14 @@ from typing import Any
 
 CHATTY = ("aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
 ALARMIST = ("urllib3", "clickhouse_connect")  # they log every vain attempt, and raise it as well
-KAFKA_CLIENTS = ("aiokafka", "cryptoviz.kafka")  # some 90 lines a second while Kafka is away
+REPEATING = ("aiokafka", "cryptoviz.kafka", "processors.sink")  # 90 lines a second in an outage, a line per bad message
 REPEATED_AFTER_S = 60.0
 MOST_KINDS = 1_000
 _VARYING = re.compile(r"\d+")
 
 
 class Repeats(logging.Filter):
-    """Lets a line of Kafka's clients pass once a minute, with the number of those like it that were held back."""
+    """Lets a line of those that repeat pass once a minute, with the number of those like it that were held back."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is to be written; lines that differ in numbers alone are the same."""
-        if not record.name.startswith(KAFKA_CLIENTS):
+        if not record.name.startswith(REPEATING):
             return True
         text = record.getMessage()
         kind, now_s = (record.name, _VARYING.sub("", text)), self._now_s()

@@ -35,7 +35,7 @@ class Assignor(PartitionAssignor):
     """Faust's way of sharing out partitions, but never those of topics that this worker does not know.
 
     The group's leader may ask a broker that is only just back and does not know its topics yet. Faust would then share
-    out nothing, and nothing would ever make it ask again.
+    out nothing, and nobody would ask again for minutes.
     """
 
     def assign(self, cluster: Any, member_metadata: Any) -> Any:

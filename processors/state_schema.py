@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from cryptoviz.errors import Invalid
-from cryptoviz.messages import LONGEST_INTERVAL_S, Amount, Origin, Price, SeriesState
+from cryptoviz.messages import LONGEST_INTERVAL_S, Amount, Ms, Origin, Price, SeriesState
 from processors.rules import Rules
 
 _LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
@@ -46,7 +46,7 @@ class _Series(TypedDict, total=False):
 @with_config(_LENIENT)
 class _Standing(TypedDict, total=False):
     state: SeriesState | None
-    until: Whole
+    until: Ms
     late: bool
     distance: float | None
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from confluent_kafka.admin import AdminClient
+
 from cryptoviz.errors import Retryable
 from cryptoviz.progress import WORKER_GROUP, Place, Reached, admin_client, progress
 from cryptoviz.settings import Settings
@@ -71,14 +73,15 @@ class Stillness:
 
     def stuck(self, mine: Collection[Place], now: float) -> list[Place]:
         """The partitions for which waiting longer is in vain."""
-        if not mine:
-            return sorted(self.places) if self.still_s(mine, now) > STUCK_AFTER_S else []
-        return sorted(place for place in mine if self._is_stuck(place, now))
+        if not mine:  # whoever has them may be reading its state back
+            return sorted(self.places) if self.still_s(mine, now) > BUSY_FOR_S else []
+        return sorted(place for place in mine if self.stands(place, now, STUCK_AFTER_S))
 
-    def _is_stuck(self, place: Place, now: float) -> bool:
+    def stands(self, place: Place, now: float, seconds: float) -> bool:
+        """Whether a partition has stood so long while its agent did nothing, or far too long whatever it did."""
         still_s = self.still_s([place], now)
         idle_s = now - self.work.get(place[0], (0, 0.0))[1]
-        return still_s > BUSY_FOR_S or min(still_s, idle_s) > STUCK_AFTER_S
+        return still_s > BUSY_FOR_S or min(still_s, idle_s) > seconds
 
 
 class Watch:
@@ -103,32 +106,37 @@ class Watch:
     def health(self) -> dict[str, Any]:
         """What /health says: `ok` unless messages have waited too long without a commit."""
         now, mine = time.monotonic(), set(self._mine())
-        still_s = self._stillness.still_s(mine, now)
         return {
-            "ok": still_s < UNWELL_AFTER_S,
+            "ok": not any(self._stillness.stands(place, now, UNWELL_AFTER_S) for place in mine),
             "part": "worker",
-            "still_seconds": round(still_s, 1),
             "partitions": {
-                f"{topic}/{number}": {"next": at.next, "end": at.end, "behind": at.left}
+                f"{topic}/{number}": {
+                    "next": at.next, "end": at.end, "behind": at.left,
+                    "still_seconds": round(self._stillness.still_s([(topic, number)], now), 1),
+                }
                 for (topic, number), at in sorted(self._reached.items())
                 if (topic, number) in mine
             },
-        }
+        }  # fmt: skip
 
     def _run(self) -> None:
         admin = admin_client(self._settings)
         while True:
             time.sleep(LOOK_EVERY_S)
             try:
-                self._reached = progress(self._settings, WORKER_GROUP, (RAW.name, NORMALIZED.name), admin)
+                self._look(admin)
             except Retryable:
                 self._stillness.unknown(time.monotonic())
-                continue
-            mine, now = set(self._mine()), time.monotonic()
-            self._stillness.look(self._reached, self._work(), now)
-            if stuck := self._stillness.stuck(mine, now):
-                still_s = self._stillness.still_s(mine, now)
-                end(f"nothing was committed for {still_s:.0f} s though messages wait in {stuck}")
+            except Exception:  # the assignment may change while it is read; the next look sees it whole
+                logger.warning("could not tell how far this worker is; looking again", exc_info=True)
+
+    def _look(self, admin: AdminClient) -> None:
+        self._reached = progress(self._settings, WORKER_GROUP, (RAW.name, NORMALIZED.name), admin)
+        mine, now = set(self._mine()), time.monotonic()
+        self._stillness.look(self._reached, self._work(), now)
+        if stuck := self._stillness.stuck(mine, now):
+            still_s = self._stillness.still_s(mine, now)
+            end(f"nothing was committed for {still_s:.0f} s though messages wait in {stuck}")
 
 
 def end(why: str) -> None:

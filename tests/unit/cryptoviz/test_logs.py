@@ -29,7 +29,15 @@ def test_a_kafka_client_s_line_passes_once_a_minute_and_tells_how_many_were_like
 
 def test_our_own_lines_are_never_held_back() -> None:
     repeats = Repeats(FakeTime())
-    assert all(repeats.filter(_record("late", name="processors.sink")) for _ in range(3))
+    assert all(repeats.filter(_record("late", name="processors.app")) for _ in range(3))
+
+
+def test_what_the_sink_says_of_a_message_is_told_once_a_minute_per_kind() -> None:
+    """So that the log grows with the kinds of trouble, not with the quotes."""
+    repeats, said = Repeats(FakeTime()), "%s/%d/%d cannot be stored: %s"
+    bad = [_record(said, "bars", 0, offset, "schema", name="processors.sink") for offset in range(1000)]
+    assert sum(map(repeats.filter, bad)) == 1
+    assert repeats.filter(_record(said, "bars", 0, 1, "out_of_range", name="processors.sink"))
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -78,6 +78,8 @@ def test_a_worker_without_partitions_is_stuck_only_where_nobody_gets_on() -> Non
     now = looks(stillness, 300, raw0=lambda now: now, raw1=lambda _: 7)
     assert stillness.stuck([], now) == []  # somebody works, and the other will end itself
     now = looks(stillness, STUCK_AFTER_S + 10, now, raw0=lambda _: 300, raw1=lambda _: 7)
+    assert stillness.stuck([], now) == []  # whoever has them may be reading its state back
+    now = looks(stillness, BUSY_FOR_S, now, raw0=lambda _: 300, raw1=lambda _: 7)
     assert stillness.stuck([], now)
 
 
