@@ -9,7 +9,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from cryptoviz.errors import Retryable
+from cryptoviz.errors import Retryable, UserError
+from cryptoviz.kafka_security import refusal, security_options
 from cryptoviz.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,8 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
     """The options every client shares."""
-    return {"bootstrap.servers": settings.kafka, "client.id": client_id, "log_level": 4}
+    address = {"bootstrap.servers": settings.kafka, "client.id": client_id, "log_level": 4}
+    return address | security_options(settings)
 
 
 def producer_config(settings: Settings, client_id: str) -> dict[str, Any]:
@@ -56,12 +58,16 @@ class Writer:
     """A producer that counts what is on its way and says when all of it has arrived.
 
     `pending` is the number of messages handed over and not yet acknowledged by the broker. A message the broker
-    refuses for good is remembered and raised by the next `check`, `flush` or `send`.
+    refuses for good is remembered and raised by the next `check`, `flush` or `send`; so is a broker that refuses us
+    before it has taken anything. One that does so later is waited for: what is on its way would be lost.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._producer = Producer(dict(config), logger=logger)
+        self._config = dict(config)
+        self._producer = Producer(self._config | {"error_cb": self._heard}, logger=logger)
         self._failure: KafkaError | None = None
+        self._refusal: UserError | None = None
+        self._welcome = False
         self.pending = 0
 
     def send(
@@ -82,7 +88,9 @@ class Writer:
         self._producer.poll(0)
 
     def check(self) -> None:
-        """Raise `KafkaException` if the broker has refused a message for good."""
+        """Raise `KafkaException` if the broker has refused a message for good, `UserError` if it refuses us."""
+        if self._refusal is not None:
+            raise self._refusal
         if self._failure is not None:
             raise KafkaException(self._failure)
 
@@ -96,5 +104,10 @@ class Writer:
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         self.pending -= 1
+        self._welcome = self._welcome or error is None
         if error is not None:
             self._failure = error
+
+    def _heard(self, error: KafkaError) -> None:
+        if not self._welcome:
+            self._refusal = refusal(error, self._config)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -16,6 +19,11 @@ from cryptoviz.settings import Settings
 
 PATIENCE_S = 2.0
 READER = "analyst"
+# The embedded broker is on this machine's own loopback; no login or certificate of another Kafka goes to it.
+PLAINTEXT: dict[str, Any] = {
+    "kafka_security": "plaintext", "kafka_sasl_username": "", "kafka_sasl_password": SecretStr(""),
+    "kafka_ca": None, "kafka_certificate": None, "kafka_key": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,11 @@ class Part:
     address: str
 
 
-def fetch(url: str, timeout_s: float = PATIENCE_S) -> tuple[int, bytes] | None:
-    """Status and body of a GET, None if nobody answers."""
+def fetch(url: str, timeout_s: float = PATIENCE_S, authority: Path | None = None) -> tuple[int, bytes] | None:
+    """Status and body of a GET, None if nobody answers; over TLS only to who is signed by `authority`, where given."""
     try:
-        with urlopen(url, timeout=timeout_s) as answer:
+        context = ssl.create_default_context(cafile=authority) if authority else None
+        with urlopen(url, timeout=timeout_s, context=context) as answer:
             return answer.status, answer.read()
     except HTTPError as error:
         return error.code, error.read()
@@ -58,6 +67,7 @@ def settings_of(settings: Settings, health: dict[str, Any] | None) -> Settings:
         return settings
     return settings.model_copy(update={
         "kafka": str(health.get("kafka") or settings.kafka),
+        **PLAINTEXT,
         "clickhouse_url": str(health.get("clickhouse") or settings.clickhouse_url),
         "clickhouse_user": READER,
         "clickhouse_password": SecretStr(""),
@@ -73,7 +83,7 @@ def parts(settings: Settings, health: dict[str, Any] | None) -> list[Part]:
             for name, part in health["parts"].items()
         ]
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(_probe, _addresses(settings)))
+        return list(pool.map(partial(_probe, settings.clickhouse_ca), _addresses(settings)))
 
 
 def _addresses(settings: Settings) -> list[tuple[str, str]]:
@@ -89,11 +99,11 @@ def _addresses(settings: Settings) -> list[tuple[str, str]]:
     ]
 
 
-def _probe(named: tuple[str, str]) -> Part:
+def _probe(authority: Path | None, named: tuple[str, str]) -> Part:
     name, address = named
     if not address.startswith("http"):
         return Part(name, _port_open(address), "port open" if _port_open(address) else "no answer", address)
-    answer = fetch(address)
+    answer = fetch(address, authority=authority if address.startswith("https://") else None)
     if answer is None:
         return Part(name, False, "no answer", address)
     return Part(name, answer[0] == 200, "answers" if answer[0] == 200 else f"answers {answer[0]}", address)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cryptoviz.errors import UserError
 from cryptoviz.messages import LONGEST_INTERVAL_S
+from cryptoviz.settings_security import check_kafka, check_readable
 
 HOUR_S = 3600
 DAY_S = 86400
@@ -39,7 +40,23 @@ class Settings(BaseSettings):
     # Where things are
     home: Path = Field(Path(".cryptoviz"), description="Folder of the embedded stack's data and logs")
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers")
-    clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse HTTP address")
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="How Kafka is spoken to: plaintext, ssl, sasl_plaintext or sasl_ssl"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How Kafka is logged in to: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str = Field("", description="Kafka user, for sasl_plaintext and sasl_ssl")
+    kafka_sasl_password: SecretStr = Field(SecretStr(""), description="Its password")
+    kafka_ca: Path | None = Field(
+        None, description="File (PEM) with the authority that signed Kafka's certificate; empty: those of the machine"
+    )
+    kafka_certificate: Path | None = Field(None, description="File (PEM) with our own certificate, where Kafka asks")
+    kafka_key: Path | None = Field(None, description="File (PEM) with its key, without a pass phrase")
+    clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse address, http:// or https://")
+    clickhouse_ca: Path | None = Field(
+        None, description="File (PEM) with the authority that signed ClickHouse's; empty: those known by default"
+    )
     clickhouse_user: str = Field("cryptoviz", description="ClickHouse user that writes")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password; the embedded stack makes its own")
     clickhouse_grafana_password: SecretStr = Field(
@@ -161,6 +178,31 @@ class Settings(BaseSettings):
         if value.get_secret_value() and not value.get_secret_value().startswith(("http://", "https://")):
             raise ValueError("an address that begins with http:// or https://")
         return value
+
+    @model_validator(mode="after")
+    def _security_is_whole(self) -> Self:
+        login = {
+            "kafka_sasl_username": self.kafka_sasl_username,
+            "kafka_sasl_password": self.kafka_sasl_password.get_secret_value(),
+        }
+        files = {"kafka_ca": self.kafka_ca, "kafka_certificate": self.kafka_certificate, "kafka_key": self.kafka_key}
+        given = [name for name, value in (login | files).items() if value]
+        check_kafka(self.kafka_security, "kafka_security" in self.model_fields_set, given)
+        if self.kafka_is_encrypted:
+            check_readable(files)
+        if self.clickhouse_url.startswith("https://"):
+            check_readable({"clickhouse_ca": self.clickhouse_ca})
+        return self
+
+    @property
+    def kafka_is_encrypted(self) -> bool:
+        """Whether connections to Kafka are TLS."""
+        return self.kafka_security in {"ssl", "sasl_ssl"}
+
+    @property
+    def kafka_logs_in(self) -> bool:
+        """Whether Kafka is told a user and a password."""
+        return self.kafka_security in {"sasl_plaintext", "sasl_ssl"}
 
     @model_validator(mode="after")
     def _times_fit_together(self) -> Self:

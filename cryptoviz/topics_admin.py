@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs f
 )
 
 from cryptoviz.errors import UserError
-from cryptoviz.kafka import client_config
+from cryptoviz.kafka_access import Access
 from cryptoviz.settings import Settings
 from cryptoviz.topics import TOPICS, Topic
 
@@ -33,26 +33,13 @@ def ensure_topics(settings: Settings, wait_s: float = 30, topics: Iterable[Topic
     partitions than the settings: an asset's place in the log would change.
     """
     topics = tuple(topics)
-    admin = AdminClient(client_config(settings, "cryptoviz-topics") | {"log_level": 0})
-    cluster = _cluster(admin, settings, time.monotonic() + wait_s)
+    access = Access(settings, "cryptoviz-topics")
+    admin, cluster = access.admin, access.wait(wait_s)
     _check_partitions(cluster, settings, topics)
     missing = [topic for topic in topics if topic.name not in cluster.topics]
     done = _create(admin, settings, missing, min(REPLICAS, len(cluster.brokers)))
     _await_leaders(admin, topics, time.monotonic() + max(wait_s, ANSWER_S))
     return done + _correct(admin, settings, [topic for topic in topics if topic not in missing])
-
-
-def _cluster(admin: AdminClient, settings: Settings, deadline: float) -> ClusterMetadata:
-    while True:
-        try:
-            cluster = admin.list_topics(timeout=2)
-            if cluster.brokers:
-                return cluster
-        except KafkaException:
-            pass
-        if time.monotonic() > deadline:
-            raise UserError(f"Kafka at {settings.kafka} does not answer: is it started? (CRYPTOVIZ_KAFKA)")
-        time.sleep(0.2)
 
 
 def _check_partitions(cluster: ClusterMetadata, settings: Settings, topics: Iterable[Topic]) -> None:

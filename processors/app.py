@@ -8,11 +8,13 @@ from typing import Any
 
 import faust
 from faust.assignor import PartitionAssignor
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.exceptions import ConsumerNotStarted
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.kafka import Writer, client_config, producer_config
+from cryptoviz.kafka_security import tls_context
 from cryptoviz.partitions import partition_of
 from cryptoviz.progress import WORKER_GROUP, Place
 from cryptoviz.settings import Settings
@@ -70,6 +72,7 @@ def build(settings: Settings) -> App:
     app = App(
         WORKER_GROUP,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
+        broker_credentials=_credentials(settings),
         store="memory://",
         datadir=str(settings.home / "faust" / settings.worker_name),
         consumer_group_instance_id=settings.worker_name,
@@ -103,6 +106,18 @@ def build(settings: Settings) -> App:
     app.watch = Watch(settings, app.assigned, lambda: {RAW.name: normalising.work, NORMALIZED.name: analysing.work})
     _add_pages(app)
     return app
+
+
+def _credentials(settings: Settings) -> Credentials | None:
+    context = tls_context(settings) if settings.kafka_is_encrypted else None
+    if not settings.kafka_logs_in:
+        return SSLCredentials(context) if context else None
+    return SASLCredentials(
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        mechanism=settings.kafka_sasl_mechanism,
+        ssl_context=context,
+    )
 
 
 def _outbox(settings: Settings, name: str) -> Outbox:

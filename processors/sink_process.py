@@ -9,12 +9,12 @@ import threading
 import time
 from functools import partial
 
-from confluent_kafka import Consumer, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer
 
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import UserError
-from cryptoviz.kafka import Writer, client_config, consumer_config, producer_config
+from cryptoviz.kafka import Writer, consumer_config, producer_config
+from cryptoviz.kafka_access import Access
 from cryptoviz.metrics import serve
 from cryptoviz.progress import SINK_GROUP
 from cryptoviz.settings import Settings
@@ -56,17 +56,16 @@ def run(settings: Settings) -> None:
 
 def require_topics(settings: Settings, stop: threading.Event, wait_s: float = TOPICS_WAIT_S) -> None:
     """Return once every topic is there; raises `UserError` if Kafka does not answer or lacks one after `wait_s`."""
-    admin = AdminClient(client_config(settings, NAME) | {"log_level": 0})
+    access = Access(settings, NAME)
     deadline = time.monotonic() + wait_s
-    problem = ""
     while not stop.is_set():
-        try:
-            missing = sorted(set(TOPICS) - set(admin.list_topics(timeout=2).topics))
-            problem = f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first"
-            if not missing:
-                return
-        except KafkaException:
-            problem = f"Kafka at {settings.kafka} does not answer: is it started? (CRYPTOVIZ_KAFKA)"
+        cluster = access.ask()
+        missing = sorted(set(TOPICS) - set(cluster.topics if cluster else ()))
+        if not missing:
+            return
+        problem = (
+            f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first" if cluster else access.silence
+        )
         if time.monotonic() > deadline:
             raise UserError(problem)
         stop.wait(0.3)

@@ -7,15 +7,15 @@ import mode.loop
 mode.loop.use("uvloop")  # must come before Faust is imported
 
 import faust  # noqa: E402
-from confluent_kafka import KafkaException  # noqa: E402
-from confluent_kafka.admin import AdminClient  # noqa: E402
 
 from cryptoviz.errors import UserError  # noqa: E402
-from cryptoviz.kafka import client_config  # noqa: E402
+from cryptoviz.kafka_access import Access  # noqa: E402
 from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import Settings  # noqa: E402
 from cryptoviz.topics import TOPICS  # noqa: E402
 from processors.app import build  # noqa: E402
+
+KAFKA_WAIT_S = 30.0
 
 
 def run(settings: Settings) -> None:
@@ -36,11 +36,7 @@ def run(settings: Settings) -> None:
 
 def _require_topics(settings: Settings) -> None:
     # A worker that subscribes to a topic that does not exist yet would never read it.
-    try:
-        admin = AdminClient(client_config(settings, settings.worker_name) | {"log_level": 0})
-        there = admin.list_topics(timeout=30).topics
-    except KafkaException as error:
-        raise UserError(f"Kafka at {settings.kafka} does not answer: is it started? (CRYPTOVIZ_KAFKA)") from error
+    there = Access(settings, settings.worker_name).wait(KAFKA_WAIT_S).topics
     missing = [topic.name for topic in TOPICS if topic.name not in there]
     if missing:
         raise UserError(f"Kafka has no topic {', '.join(missing)}: run `cryptoviz topics` first")

@@ -106,12 +106,12 @@ def write_config(broker: Broker) -> None:
     broker.log4j2_file.write_text(LOG4J2, encoding="utf-8")
 
 
-def format_argv(java: Path, jars: Sequence[Path], broker: Broker) -> tuple[str, ...]:
+def format_argv(java: Path, jars: Sequence[Path], broker: Broker, *more: str) -> tuple[str, ...]:
     """The command that makes the storage ready; it must have ended before the broker starts the first time."""
     return (
         *_java_argv(java, jars, broker, 64, "-XX:TieredStopAtLevel=1"),
         "kafka.tools.StorageTool", "format", "--ignore-formatted",
-        "--cluster-id", _cluster_id(), "--config", str(broker.properties_file),
+        "--cluster-id", _cluster_id(), "--config", str(broker.properties_file), *more,
     )  # fmt: skip
 
 

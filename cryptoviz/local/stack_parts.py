@@ -14,7 +14,7 @@ from cryptoviz.local.grafana import Grafana, grafana_environment
 from cryptoviz.local.part import Part
 from cryptoviz.local.ports import PortClaim
 from cryptoviz.local.probes import http_answers, http_ok, kafka_answers
-from cryptoviz.running import reachable
+from cryptoviz.running import PLAINTEXT, reachable
 from cryptoviz.settings import Settings
 
 # What can be asked for; `process` becomes as many workers as the settings say, `grafana` needs one to be installed.
@@ -53,7 +53,9 @@ def embedded(settings: Settings, password: str, reader_password: str = "") -> Se
     return settings.model_copy(update={
         "home": settings.home.resolve(),
         "kafka": f"{host}:{settings.kafka_port}",
+        **PLAINTEXT,
         "clickhouse_url": f"http://{host}:{settings.clickhouse_port}",
+        "clickhouse_ca": None,
         "clickhouse_user": "cryptoviz",
         "clickhouse_password": SecretStr(password),
         "clickhouse_grafana_password": SecretStr(reader_password),
@@ -68,7 +70,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 def market_environment(settings: Settings) -> dict[str, str]:

@@ -17,7 +17,7 @@ from cryptoviz.settings import Settings, load_settings
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever uses a server is marked, so that `-m "not stack"` leaves it out."""
     for item in items:
-        if {"kafka", "broker", "clickhouse"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka", "broker", "clickhouse", "secured"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
 
 

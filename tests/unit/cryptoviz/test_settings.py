@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptoviz.errors import UserError
+from cryptoviz.kafka import client_config
 from cryptoviz.settings import Settings, load_settings, load_source_settings
 
 
@@ -44,6 +45,47 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     monkeypatch.setenv(f"CRYPTOVIZ_{name}", value)
     with pytest.raises(UserError, match=said):
         load_settings()
+
+
+LOGIN = {"KAFKA_SASL_USERNAME": "pipeline", "KAFKA_SASL_PASSWORD": "very-secret"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"KAFKA_SECURITY": "tls"}, "CRYPTOVIZ_KAFKA_SECURITY: .*'sasl_ssl'"),
+        ({"KAFKA_SECURITY": "sasl_ssl"}, "CRYPTOVIZ_KAFKA_SASL_USERNAME is not set"),
+        ({"KAFKA_SECURITY": "sasl_ssl", "KAFKA_SASL_USERNAME": "a"}, "CRYPTOVIZ_KAFKA_SASL_PASSWORD is not set"),
+        ({"KAFKA_SECURITY": "sasl_ssl", "KAFKA_SASL_MECHANISM": "MD5"}, "CRYPTOVIZ_KAFKA_SASL_MECHANISM: .*'PLAIN'"),
+        (LOGIN, "CRYPTOVIZ_KAFKA_SASL_USERNAME is set, .* set it to sasl_plaintext or sasl_ssl"),
+        (LOGIN | {"KAFKA_SECURITY": "ssl"}, "CRYPTOVIZ_KAFKA_SASL_USERNAME is set"),
+        ({"KAFKA_CA": __file__}, "CRYPTOVIZ_KAFKA_CA is set, .* set it to ssl or sasl_ssl"),
+        (LOGIN | {"KAFKA_SECURITY": "sasl_plaintext", "KAFKA_CA": __file__}, "CRYPTOVIZ_KAFKA_CA is set"),
+        ({"KAFKA_SECURITY": "ssl", "KAFKA_CA": "/no/ca.pem"}, "CRYPTOVIZ_KAFKA_CA: cannot read /no/ca.pem: No such"),
+        ({"KAFKA_SECURITY": "ssl", "KAFKA_CA": "/"}, "CRYPTOVIZ_KAFKA_CA: cannot read /: Is a directory"),
+        ({"KAFKA_SECURITY": "ssl", "KAFKA_CERTIFICATE": __file__}, "but CRYPTOVIZ_KAFKA_KEY is not"),
+        ({"KAFKA_SECURITY": "ssl", "KAFKA_KEY": __file__}, "but CRYPTOVIZ_KAFKA_CERTIFICATE is not"),
+        ({"CLICKHOUSE_URL": "https://x", "CLICKHOUSE_CA": "/no/ca.pem"}, "CRYPTOVIZ_CLICKHOUSE_CA: cannot read"),
+    ],
+)
+def test_security_that_is_half_set_is_one_line_naming_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"CRYPTOVIZ_{name}", value)
+    with pytest.raises(UserError, match=said) as refused:
+        load_settings()
+    assert "very-secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_who_says_plaintext_means_it_whatever_else_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (LOGIN | {"KAFKA_SECURITY": "plaintext", "KAFKA_CA": "/no/ca.pem"}).items():
+        monkeypatch.setenv(f"CRYPTOVIZ_{name}", value)
+    settings = load_settings()
+    assert client_config(settings, "test")["security.protocol"] == "plaintext"
+    assert not any(name.startswith(("sasl.", "ssl.")) for name in client_config(settings, "test"))
+    assert "very-secret" not in repr(settings)
 
 
 def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

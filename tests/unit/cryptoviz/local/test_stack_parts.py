@@ -40,6 +40,24 @@ def test_a_live_pipeline_starts_servers_then_tables_and_topics_then_workers_then
     assert {name for name, part in parts.items() if part.one_shot} == {"kafka-format", "topics", "migrate"}
 
 
+def test_the_login_of_another_kafka_does_not_go_to_the_embedded_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dotenv = {
+        "KAFKA_SECURITY": "sasl_ssl", "KAFKA_SASL_USERNAME": "pipeline", "KAFKA_SASL_PASSWORD": "very-secret",
+        "CLICKHOUSE_URL": "https://elsewhere", "CLICKHOUSE_CA": __file__, "KAFKA_CA": __file__,
+    }  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("".join(f"CRYPTOVIZ_{name}={value}\n" for name, value in dotenv.items()))
+    env = parts_of(PIPELINE, tmp_path)["sink"].env
+    assert "very-secret" not in env.values()
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    read = load_settings()  # as the part does, which finds the same .env
+    assert (read.kafka_security, read.kafka) == ("plaintext", "127.0.0.1:9092")
+    assert read.clickhouse_url == "http://127.0.0.1:8123"
+
+
 def test_the_storage_is_formatted_once(tmp_path: Path) -> None:
     assert "kafka-format" in parts_of(SERVERS, tmp_path)
     data = tmp_path / "home" / "kafka" / "data"
