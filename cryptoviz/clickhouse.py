@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ PASSING = frozenset({
     999,  # KEEPER_EXCEPTION
 })  # fmt: skip
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([\w ,]+)")
+UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed")
 REFUSED_LOGIN = frozenset({192, 193, 194, 516})
 
 
@@ -47,6 +49,8 @@ def connect(settings: Settings, connect_timeout_s: float = 5, timeout_s: float =
             port=address.port or (8443 if address.scheme == "https" else 8123),
             username=settings.clickhouse_user,
             password=settings.clickhouse_password.get_secret_value(),
+            verify=True,
+            ca_cert=_authority(settings) if address.scheme == "https" else None,
             compress="lz4",
             query_limit=0,
             connect_timeout=connect_timeout_s,
@@ -57,6 +61,17 @@ def connect(settings: Settings, connect_timeout_s: float = 5, timeout_s: float =
         raise judged(error, settings) from error
 
 
+def _authority(settings: Settings) -> str | None:
+    """The file to trust, looked into here: the client would only fail to connect."""
+    if settings.clickhouse_ca is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=settings.clickhouse_ca)
+    except (ssl.SSLError, OSError) as error:
+        raise UserError(f"CRYPTOVIZ_CLICKHOUSE_CA: {settings.clickhouse_ca} holds no certificate (PEM)") from error
+    return str(settings.clickhouse_ca)
+
+
 def judged(error: Exception, settings: Settings) -> CryptovizError:
     """What to do about an error of the client: `Retryable` or `UserError`, with one clear line."""
     code = getattr(error, "code", None)
@@ -65,6 +80,11 @@ def judged(error: Exception, settings: Settings) -> CryptovizError:
         return UserError(
             f"ClickHouse at {where} refuses user {settings.clickhouse_user!r}: "
             "set CRYPTOVIZ_CLICKHOUSE_USER and CRYPTOVIZ_CLICKHOUSE_PASSWORD"
+        )
+    if any(words in str(error) for words in UNTRUSTED):
+        return UserError(
+            f"ClickHouse at {where} shows a certificate that is not trusted, or of another name: "
+            "set CRYPTOVIZ_CLICKHOUSE_CA to the authority that signed it"
         )
     ours = isinstance(error, (DataError, ProgrammingError))  # the client refused before anything was sent
     if code in PASSING or (code is None and not ours):

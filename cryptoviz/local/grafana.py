@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptoviz.dashboards.home import HOME
 from cryptoviz.settings import Settings
@@ -107,10 +108,15 @@ def _plugin_environment(plugins: Path | None) -> Mapping[str, str]:
 
 
 def _clickhouse_environment(settings: Settings) -> Mapping[str, str]:
-    host, _, port = settings.clickhouse_url.removeprefix("http://").rpartition(":")
+    address = urlsplit(settings.clickhouse_url)
+    secure = address.scheme == "https"
+    authority = settings.clickhouse_ca.read_text(encoding="utf-8") if secure and settings.clickhouse_ca else ""
     return {
-        "CRYPTOVIZ_CLICKHOUSE_HOST": host,
-        "CRYPTOVIZ_CLICKHOUSE_PORT": port,
+        "CRYPTOVIZ_CLICKHOUSE_HOST": address.hostname or "",
+        "CRYPTOVIZ_CLICKHOUSE_PORT": str(address.port or (8443 if secure else 8123)),
+        "CRYPTOVIZ_CLICKHOUSE_SECURE": "true" if secure else "false",
+        "CRYPTOVIZ_CLICKHOUSE_WITH_AUTHORITY": "true" if authority else "false",
+        "CRYPTOVIZ_CLICKHOUSE_AUTHORITY": authority,
         "CRYPTOVIZ_CLICKHOUSE_DATABASE": settings.clickhouse_database,
         "CRYPTOVIZ_CLICKHOUSE_GRAFANA_PASSWORD": settings.clickhouse_grafana_password.get_secret_value(),
         "CRYPTOVIZ_DASHBOARDS": str(PROVISIONING / "dashboards"),

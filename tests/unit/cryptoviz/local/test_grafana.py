@@ -96,6 +96,28 @@ def test_the_data_source_asks_in_the_database_of_the_settings(tmp_path: Path) ->
     assert source["jsonData"]["defaultDatabase"] == "other"
 
 
+def test_the_data_source_speaks_tls_where_the_settings_do(tmp_path: Path) -> None:
+    install(tmp_path / "grafana")
+    found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
+    authority = tmp_path / "ca.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----\nabc\n")
+    secured = load_settings(clickhouse_url="https://clickhouse.example.com", clickhouse_ca=authority)
+    given = grafana_environment(secured, found, tmp_path / "data")
+    text = (PROVISIONING / "provisioning" / "datasources" / "clickhouse.yaml").read_text()
+    (source,) = yaml.safe_load(text)["datasources"]  # Grafana puts variables into what it has parsed
+    filled = {
+        name: Template(value).substitute(given)
+        for name, value in (source["jsonData"] | source["secureJsonData"]).items()
+        if isinstance(value, str)
+    }
+    assert (filled["host"], filled["port"], filled["protocol"]) == ("clickhouse.example.com", "8443", "http")
+    assert (filled["secure"], filled["tlsAuthWithCACert"]) == ("true", "true")
+    assert filled["tlsCACert"] == authority.read_text()
+    plain = grafana_environment(load_settings(), found, tmp_path / "data")
+    assert (plain["CRYPTOVIZ_CLICKHOUSE_HOST"], plain["CRYPTOVIZ_CLICKHOUSE_PORT"]) == ("127.0.0.1", "8123")
+    assert {plain[f"CRYPTOVIZ_CLICKHOUSE_{name}"] for name in ("SECURE", "WITH_AUTHORITY")} == {"false"}
+
+
 def test_provisioning_asks_for_nothing_that_is_not_given(tmp_path: Path) -> None:
     install(tmp_path / "grafana")
     found = Grafana((str(tmp_path / "grafana" / "bin" / "grafana"), "server"), tmp_path / "grafana")
