@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -133,3 +134,13 @@ def worker_metrics(settings: Settings) -> list[str]:
 def reachable(host: str) -> str:
     """The address to call for a server that listens on `host`."""
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens on `host` is out of reach for other machines; a name is not trusted to be."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     )
     clickhouse_database: str = Field("crypto", pattern=r"^[a-z_][a-z0-9_]*$", description="ClickHouse database")
 
-    # Ports of the embedded stack, all on `host`
-    host: str = Field("127.0.0.1", description="Address the embedded stack's servers bind to")
+    # Ports of the embedded stack, all on `host`; Kafka, which has no passwords, stays on loopback
+    host: str = Field("127.0.0.1", description="Address the embedded stack's servers bind to, all but Kafka")
     kafka_port: int = Field(9092, description="Embedded Kafka broker")
     kafka_controller_port: int = Field(9093, description="Embedded Kafka controller")
     clickhouse_port: int = Field(8123, description="Embedded ClickHouse endpoint")

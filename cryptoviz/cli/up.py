@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cryptoviz.running import reachable
 from cryptoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def what_to_try(stack: Stack, caller: Settings) -> Iterator[str]:
     for name, status in stack.supervisor.statuses.items():
         if status.part.address and status.is_up:
             yield f"  {name:<12} {status.part.address}"
-    yield f"  {'health':<12} http://{ours.kafka.rpartition(':')[0]}:{ours.health_port}/health"
+    yield f"  {'health':<12} http://{reachable(ours.host)}:{ours.health_port}/health"
     query = LATEST.format(database=ours.clickhouse_database)
     yield "In another terminal:"
     yield f"  curl '{ours.clickhouse_url}/?user=analyst&default_format=PrettyCompact' --data-binary '{query}'"

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptoviz.running import reachable
-
 NODE_ID = 1
 HEAP_MB = 256
 MIB = 1024 * 1024
@@ -32,7 +30,7 @@ logger.settings.level = warn
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker keeps its things and where it listens."""
+    """Where the broker keeps its things and where it listens, which is where it is called."""
 
     folder: Path
     host: str
@@ -62,7 +60,7 @@ class Broker:
 
 def server_properties(broker: Broker) -> dict[str, str]:
     """Kafka's settings for a single node; sizes are those of a laptop, not of a cluster."""
-    address = f"{reachable(broker.host)}:{broker.port}"
+    address = f"{broker.host}:{broker.port}"
     controller = f"127.0.0.1:{broker.controller_port}"
     return {
         "process.roles": "broker,controller",

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptoviz.dashboards.home import HOME
+from cryptoviz.local.private_files import write_private
 from cryptoviz.settings import Settings
 
 PROVISIONING = Path(__file__).resolve().parents[2] / "grafana"
@@ -90,9 +91,7 @@ def _admin_password(data: Path) -> str:
     """The password of Grafana's user `admin`: made once, in a file that only its owner reads."""
     file = data / "admin-password"
     if not file.exists():
-        data.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
-            made.write(secrets.token_urlsafe(18))
+        write_private(file, secrets.token_urlsafe(18))
     return file.read_text(encoding="utf-8")
 
 

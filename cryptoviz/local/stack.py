@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cryptoviz.local.broker import write_config
-from cryptoviz.local.clickhouse.users import WRITER, ensure_users
+from cryptoviz.local.clickhouse.users import WRITER, check_binding, ensure_users
 from cryptoviz.local.grafana import HOW_TO_GET_IT, find_grafana
 from cryptoviz.local.health import health_server
 from cryptoviz.local.home import Kind, locked_home
@@ -20,7 +20,7 @@ from cryptoviz.local.kafka_jars import JARS, KAFKA_VERSION
 from cryptoviz.local.part import Event
 from cryptoviz.local.ports import check_ports
 from cryptoviz.local.process import Reaper
-from cryptoviz.local.stack_parts import Machine, broker_of, build_parts, embedded, port_claims, users_file
+from cryptoviz.local.stack_parts import Machine, broker_of, build_parts, embedded, kafka_host, port_claims, users_file
 from cryptoviz.local.supervisor import Supervisor
 from cryptoviz.settings import Settings
 
@@ -67,7 +67,9 @@ async def running_stack(
         home = await asyncio.to_thread(stack.enter_context, locked_home(settings.home, kind, fixed))
         machine = await _look_around(settings, names, audience)
         password = settings.clickhouse_password.get_secret_value() or None
-        users = ensure_users(users_file(home.path), password)
+        file = users_file(home.path)
+        users = ensure_users(file, password)
+        check_binding(settings.host, users, file)
         ours = embedded(settings, users[WRITER].password or "", users["grafana"].password or "")
         write_config(broker_of(ours))
         warden = Reaper(keep_open=(home.lock,))
@@ -85,6 +87,8 @@ async def _look_around(settings: Settings, names: Collection[str], audience: Aud
     grafana = find_grafana() if "grafana" in names else None
     if "grafana" in names and grafana is None:
         audience.note(HOW_TO_GET_IT)
+    if kafka_host(settings) != settings.host:
+        audience.note(f"Kafka has no passwords: it listens on {kafka_host(settings)}, not on {settings.host}")
     listening = [name for name in names if name != "grafana" or grafana is not None]
     check_ports(settings.host, port_claims(settings, listening))
     java, cancelled = find_java(), threading.Event()

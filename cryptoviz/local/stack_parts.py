@@ -14,7 +14,7 @@ from cryptoviz.local.grafana import Grafana, grafana_environment
 from cryptoviz.local.part import Part
 from cryptoviz.local.ports import PortClaim
 from cryptoviz.local.probes import http_answers, http_ok, kafka_answers
-from cryptoviz.running import PLAINTEXT, reachable
+from cryptoviz.running import PLAINTEXT, is_loopback, reachable
 from cryptoviz.settings import Settings
 
 # What can be asked for; `process` becomes as many workers as the settings say, `grafana` needs one to be installed.
@@ -26,6 +26,7 @@ FORECASTER = "forecaster"  # asked for where a batch model is installed
 
 MARKET_SOURCES = ("binance", "coingecko", "coinmarketcap")
 MARKET_SEED = 7
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,14 @@ class Machine:
     grafana: Grafana | None = None
 
 
+def kafka_host(settings: Settings) -> str:
+    """Where the embedded broker listens: it has no passwords, so never where other machines could write to it."""
+    return settings.host if is_loopback(settings.host) else LOOPBACK
+
+
 def broker_of(settings: Settings) -> Broker:
     """The embedded broker of these settings."""
-    return Broker(settings.home / "kafka", settings.host, settings.kafka_port, settings.kafka_controller_port)
+    return Broker(settings.home / "kafka", kafka_host(settings), settings.kafka_port, settings.kafka_controller_port)
 
 
 def users_file(home: Path) -> Path:
@@ -52,7 +58,7 @@ def embedded(settings: Settings, password: str, reader_password: str = "") -> Se
     host = reachable(settings.host)
     return settings.model_copy(update={
         "home": settings.home.resolve(),
-        "kafka": f"{host}:{settings.kafka_port}",
+        "kafka": f"{kafka_host(settings)}:{settings.kafka_port}",
         **PLAINTEXT,
         "clickhouse_url": f"http://{host}:{settings.clickhouse_port}",
         "clickhouse_ca": None,
@@ -140,7 +146,7 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
 
 
 def _kafka(settings: Settings, machine: Machine) -> Iterator[Part]:
-    broker, host = broker_of(settings), reachable(settings.host)
+    broker, host = broker_of(settings), kafka_host(settings)
     if not broker.is_formatted:
         yield Part("kafka-format", format_argv(machine.java, machine.jars, broker), one_shot=True)
     yield Part(

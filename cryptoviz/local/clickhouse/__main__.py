@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         users = load_users(options.users)
-        check_binding(options.host, users)
+        check_binding(options.host, users, options.users)
         asyncio.run(_serve(options, time.monotonic()))
     except UserError as error:
         sys.stderr.write(f"{error}\n")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,8 @@ from pathlib import Path
 
 from cryptoviz.errors import UserError
 from cryptoviz.local.clickhouse.failures import AUTHENTICATION_FAILED, QueryError
+from cryptoviz.local.private_files import is_private, write_private
+from cryptoviz.running import is_loopback
 
 WRITER = "cryptoviz"
 READERS = ("grafana", "analyst")
@@ -33,7 +33,7 @@ class User:
 
 
 def ensure_users(path: Path, writer_password: str | None) -> dict[str, User]:
-    """Return the users of `path`, first making the file (mode 600) or adding the users it lacks.
+    """Return the users of `path`, first making the file, closing it to others, or adding users it lacks.
 
     A `writer_password` given from outside wins over the stored one; without either a new one is generated.
     Raises `UserError` when the file is there and cannot be read.
@@ -44,7 +44,7 @@ def ensure_users(path: Path, writer_password: str | None) -> dict[str, User]:
     wanted = users | {WRITER: User(WRITER, password, readonly=False)}
     for name in READERS:
         wanted.setdefault(name, User(name, None, readonly=True))
-    if wanted != users:
+    if wanted != users or not is_private(path):  # who wrote it by hand may have left it open
         _write(path, wanted)
     return wanted
 
@@ -62,13 +62,13 @@ def load_users(path: Path) -> dict[str, User]:
         ) from error
 
 
-def check_binding(host: str, users: Mapping[str, User]) -> None:
-    """Refuse to offer users without a password to other machines."""
+def check_binding(host: str, users: Mapping[str, User], path: Path) -> None:
+    """Refuse to offer users of the file `path` without a password to other machines."""
     open_users = sorted(user.name for user in users.values() if not user.password)
-    if open_users and not _is_loopback(host):
+    if open_users and not is_loopback(host):
         raise UserError(
             f"ClickHouse would listen on {host}, but these users have no password: {', '.join(open_users)}; "
-            "give each a password in the users file, or listen on 127.0.0.1"
+            f"give each a password in {path}, or listen on 127.0.0.1"
         )
 
 
@@ -127,19 +127,5 @@ def _user(name: str, entry: Mapping[str, object]) -> User:
 
 
 def _write(path: Path, users: Mapping[str, User]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     entries = {user.name: {"password": user.password, "readonly": user.readonly} for user in users.values()}
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(entries, file, indent=2)
-    draft.replace(path)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    write_private(path, json.dumps(entries, indent=2))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cryptoviz.cli.up import demo_settings
+from cryptoviz.local.broker import server_properties
 from cryptoviz.local.grafana import Grafana
 from cryptoviz.local.part import Part, at_once
 from cryptoviz.local.ports import PortClaim
@@ -17,12 +18,14 @@ from cryptoviz.local.stack_parts import (
     PROCESSING,
     SERVERS,
     Machine,
+    broker_of,
     build_parts,
     embedded,
     environment,
     port_claims,
 )
 from cryptoviz.local.supervisor import levels
+from cryptoviz.running import reachable
 from cryptoviz.settings import Settings, load_settings
 
 MACHINE = Machine(Path("/java"), [Path("/kafka.jar")])
@@ -56,6 +59,23 @@ def test_the_login_of_another_kafka_does_not_go_to_the_embedded_one(
     read = load_settings()  # as the part does, which finds the same .env
     assert (read.kafka_security, read.kafka) == ("plaintext", "127.0.0.1:9092")
     assert read.clickhouse_url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    ("host", "listens"),
+    [("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1"), ("10.1.2.3", "127.0.0.1"),
+     ("::", "127.0.0.1"), ("myhost", "127.0.0.1")],
+)  # fmt: skip
+def test_kafka_which_has_no_passwords_is_never_offered_to_other_machines(
+    tmp_path: Path, host: str, listens: str
+) -> None:
+    settings = load_settings(home=tmp_path, host=host)
+    assert reachable(host) == {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host)
+    properties = server_properties(broker_of(settings))
+    assert properties["listeners"] == f"PLAINTEXT://{listens}:9092,CONTROLLER://127.0.0.1:9093"
+    assert properties["advertised.listeners"] == f"PLAINTEXT://{listens}:9092"
+    assert embedded(settings, "secret").kafka == f"{listens}:9092"
+    assert parts_of(SERVERS, tmp_path, host=host)["kafka"].address == f"{listens}:9092"
 
 
 def test_the_storage_is_formatted_once(tmp_path: Path) -> None:

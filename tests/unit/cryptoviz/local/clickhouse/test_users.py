@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cryptoviz.local.clickhouse.__main__ import main
 from cryptoviz.local.clickhouse.failures import QueryError
 from cryptoviz.local.clickhouse.users import User, authenticate, check_binding, ensure_users, load_users
 
+FILE = Path("users.json")
 USERS = {
     "cryptoviz": User("cryptoviz", "secret", readonly=False),
     "grafana": User("grafana", None, readonly=True),
@@ -45,6 +47,33 @@ def test_a_password_from_the_settings_wins_and_other_users_stay(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path], "no draft is left behind"
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_the_file_is_never_open_to_others_not_even_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    modes = []
+
+    def replace(draft: Path, path: Path) -> Path:
+        modes.append(stat.S_IMODE(draft.stat().st_mode))
+        return draft.rename(path)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    before = os.umask(umask)
+    try:
+        ensure_users(tmp_path / "users.json", None)
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+
+
+def test_a_file_left_open_by_hand_is_closed_and_keeps_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    users = ensure_users(path, "given")
+    path.chmod(0o644)
+    assert ensure_users(path, None) == users == load_users(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": {"password": 1, "readonly": true}}', '{"a": {}}'])
 def test_a_file_that_is_no_users_file_is_named_in_the_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "users.json"
@@ -60,10 +89,10 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_users_without_password_are_for_this_machine_only() -> None:
     for host in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
-        check_binding(host, USERS)
-    with pytest.raises(UserError, match=r"analyst, grafana"):
-        check_binding("0.0.0.0", USERS)
-    check_binding("0.0.0.0", {"cryptoviz": USERS["cryptoviz"]})
+        check_binding(host, USERS, FILE)
+    with pytest.raises(UserError, match=r"analyst, grafana; give each a password in users\.json"):
+        check_binding("0.0.0.0", USERS, FILE)
+    check_binding("0.0.0.0", {"cryptoviz": USERS["cryptoviz"]}, FILE)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org"])
