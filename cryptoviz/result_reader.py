@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from cryptoviz.board import Board
 from cryptoviz.errors import UserError
 from cryptoviz.kafka import consumer_config
+from cryptoviz.kafka_access import Access
 from cryptoviz.settings import Settings
 
 # How far back reading begins, per partition, so that something shows at once: more than an hour of bars.
@@ -64,6 +65,7 @@ class ResultReader:
 @contextmanager
 def result_reader(settings: Settings) -> Iterator[ResultReader]:
     """A reader while the context lasts; raises `UserError` if Kafka does not answer or has no results."""
+    Access(settings, "cryptoviz-watch").wait(ANSWER_S)
     config = consumer_config(settings, "cryptoviz-watch", "cryptoviz-watch")  # the client wants a name; nothing joins
     del config["group.instance.id"]
     consumer = Consumer(config | {"log_level": 0})

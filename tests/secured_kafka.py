@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from servers import KafkaServer
 
-from cryptoviz.local.broker import format_argv
 from cryptoviz.local.ports import free_ports
 from cryptoviz.settings import Settings, load_settings
 
@@ -23,24 +21,24 @@ class SecuredKafka(KafkaServer):
     """Clients use `address`: SASL_SSL, PLAIN and both SCRAMs, for `USER` alone. `mutual_address`: certificates."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
-        super().__init__(folder)
-        self.authority, self.plain_address = authority, self.address
+        self.authority = authority
         login, mutual = free_ports(2)
-        self.address, self.mutual_address = f"127.0.0.1:{login}", f"127.0.0.1:{mutual}"
-        self._add_listeners(folder / "broker.store.pem")
+        self.login_address, self.mutual_address = f"127.0.0.1:{login}", f"127.0.0.1:{mutual}"
+        super().__init__(folder)
+        self.plain_address, self.address = self.address, self.login_address
+
+    def prepare(self, *more: str) -> None:
+        """With the listeners and the users."""
+        self._add_listeners(self.broker.folder / "store.pem")
         users = [f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
-        (self.broker.data / "meta.properties").unlink()  # made ready anew, now with users
-        arguments = [word for user in users for word in ("--add-scram", user)]
-        with self.log.open("ab") as log:
-            argv = format_argv(self._java, self._jars, self.broker, *arguments)
-            subprocess.run(argv, stdout=log, stderr=log, check=True)
+        super().prepare(*more, *(word for user in users for word in ("--add-scram", user)))
 
     def _add_listeners(self, store: Path) -> None:
         store.write_text(self.authority.sign("broker").together)
         properties = dict(
             line.split("=", 1) for line in self.broker.properties_file.read_text().splitlines() if "=" in line
         )
-        more = f",LOGIN://{self.address},MUTUAL://{self.mutual_address}"
+        more = f",LOGIN://{self.login_address},MUTUAL://{self.mutual_address}"
         properties["listeners"] += more
         properties["advertised.listeners"] += more
         properties |= {

@@ -27,7 +27,7 @@ from cryptoviz.local.kafka_jars import JARS
 from cryptoviz.local.ports import free_ports
 from cryptoviz.settings import Settings, load_settings
 
-READY_WITHIN_S = 60
+READY_WITHIN_S = 120  # two cores that have other things to do
 
 
 @dataclass
@@ -84,8 +84,13 @@ class KafkaServer(Server):
         self.address = f"127.0.0.1:{port}"
         self._java, self._jars = find_java(), resolve_jars(JARS, lambda received, total: None)
         write_config(self.broker)
+        self.prepare()
+
+    def prepare(self, *more: str) -> None:
+        """Make the storage ready, once."""
         with self.log.open("ab") as log:
-            subprocess.run(format_argv(self._java, self._jars, self.broker), stdout=log, stderr=log, check=True)
+            argv = format_argv(self._java, self._jars, self.broker, *more)
+            subprocess.run(argv, stdout=log, stderr=log, check=True)
 
     def argv(self) -> Sequence[str]:
         return broker_argv(self._java, self._jars, self.broker)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 WIDTH = 160  # where there is no terminal to ask
 SENT_WITHIN_S = 30.0
+KAFKA_WAIT_S = 10.0
 SHOWN = 20
 
 
@@ -211,6 +212,9 @@ def _decided(letters: Sequence[Letter], settings: Settings) -> list[Decision]:
 
 @contextmanager
 def _asking_kafka(settings: Settings) -> Iterator[None]:
+    from cryptoviz.kafka_access import Access
+
+    Access(settings, "cryptoviz-redrive").wait(KAFKA_WAIT_S)
     try:
         yield
     except KafkaException as error:

@@ -139,6 +139,12 @@ def test_a_wrong_password_ends_a_part_with_one_line_that_does_not_tell_it(
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_who_looks_on_with_a_wrong_password_is_told_so(secured: SecuredKafka) -> None:
+    wrong = secured.settings(kafka_sasl_password="not-that-one")
+    with pytest.raises(UserError, match="refuses user 'pipeline'"), result_reader(wrong):
+        raise AssertionError("let in")
+
+
 def test_a_broker_signed_by_somebody_else_is_not_spoken_to(secured: SecuredKafka, tmp_path: Path) -> None:
     stranger = Authority(tmp_path)
     with pytest.raises(UserError, match=r"not trusted.*set CRYPTOVIZ_KAFKA_CA"):
