@@ -1,4 +1,4 @@
-"""Writes what is committed but generated: `.env.example`, JSON Schemas, dashboards, alerts: run `make generate`."""
+"""Writes what is committed but generated: settings, JSON Schemas, metrics, dashboards, alerts: `make generate`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from prometheus_client import REGISTRY, CollectorRegistry
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -13,7 +14,10 @@ from cryptoviz.alerting import RULES
 from cryptoviz.alerting.files import alerting_files
 from cryptoviz.alerting.runbook import runbook
 from cryptoviz.dashboards import DASHBOARDS
+from cryptoviz.local.health import PartsCollector
+from cryptoviz.local.part import Part, Status
 from cryptoviz.messages import schema_of
+from cryptoviz.metrics_page import metrics_page
 from cryptoviz.settings import Settings, SourceSettings
 from cryptoviz.topics import QUOTES_AND_RESULTS, RAW
 
@@ -54,6 +58,25 @@ def dashboards() -> Iterator[tuple[str, str]]:
         yield dashboard.file, dashboard.text()
 
 
+def registries() -> dict[str, CollectorRegistry]:
+    """The registry of each part, by the heading it gets."""
+    import processors.metrics  # the worker's are in the process's own registry
+    from processors.batch.metrics import BatchMetrics
+    from processors.sink_metrics import SinkMetrics
+    from producers.metrics import Metrics
+
+    assert processors.metrics
+    stack = CollectorRegistry()
+    stack.register(PartsCollector({"kafka": Status(Part("kafka", ()))}))
+    return {
+        "The producer (`CRYPTOVIZ_PRODUCER_PORT`, 8010)": Metrics().registry,
+        "The worker (`CRYPTOVIZ_WORKER_PORT`, 8001)": REGISTRY,
+        "The sink (`CRYPTOVIZ_SINK_PORT`, 8020)": SinkMetrics().registry,
+        "The batch models (`CRYPTOVIZ_FORECASTER_PORT`, 8030)": BatchMetrics().registry,
+        "The stack itself (`CRYPTOVIZ_HEALTH_PORT`, 8000)": stack,
+    }
+
+
 def _entry(name: str, description: str, default: str) -> list[str]:
     return [f"# {description}", f"# {name}={default}", ""]
 
@@ -74,6 +97,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in schemas():
         (folder / name).write_text(content, encoding="utf-8")
+    (ROOT / "docs" / "metrics.md").write_text(metrics_page(registries()), encoding="utf-8")
     for name, content in dashboards():
         (ROOT / "grafana" / "dashboards" / name).write_text(content, encoding="utf-8")
     for name, content in alerting_files():
