@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +20,7 @@ from processors.normalise import (
     Position,
     check_header,
     check_place,
+    check_source,
     check_times,
     dead_letter,
     first_problem,
@@ -70,9 +71,11 @@ class Analysing:
     """quotes.normalized to bars, statistics, predictions and signals, with the state of each partition."""
 
     def __init__(
-        self, assets: dict[int, Sequence[str]], rules: Rules, outbox: Outbox, reader: LogReader, worker_id: str
-    ) -> None:
+        self, assets: dict[int, Sequence[str]], sources: Collection[str], rules: Rules, outbox: Outbox,
+        reader: LogReader, *, worker_id: str,
+    ) -> None:  # fmt: skip
         self._assets = assets
+        self._sources = sources
         self._rules = rules
         self._outbox = outbox
         self._reader = reader
@@ -147,7 +150,7 @@ class Analysing:
     async def _take(self, engine: Engine, position: Position, value: bytes | None) -> None:
         self._taken += 1
         try:
-            message = read_normalized(position, value, self._rules.interval_s)
+            message = read_normalized(position, value, self._rules.interval_s, self._sources)
             await self._check_raw_offset(message, engine, position)
         except Invalid as error:
             engine.offset = position.offset
@@ -191,7 +194,9 @@ class Analysing:
         return published
 
 
-def read_normalized(position: Position, value: bytes | None, interval_s: int) -> NormalizedQuotes:
+def read_normalized(
+    position: Position, value: bytes | None, interval_s: int, sources: Collection[str]
+) -> NormalizedQuotes:
     """A normalized message; raises `Invalid` for what no normalising agent of this home has written."""
     try:
         message = _MESSAGE.validate_json(value or b"")
@@ -199,6 +204,7 @@ def read_normalized(position: Position, value: bytes | None, interval_s: int) ->
         raise Invalid("wrong_schema", first_problem(error)) from error
     check_header(message, position, interval_s)
     check_place(message, position)
+    check_source(message, sources)  # each one has series of its own, so that strangers' would fill the memory
     for quote in message["quotes"]:
         check_times(message, quote)
     return message

@@ -97,10 +97,11 @@ def build(settings: Settings) -> App:
     )
     analysing = Analysing(
         _homes(registry, settings.partitions),
+        AssetRegistry().sources,
         Rules.of(settings),
         _outbox(settings, "analyse"),
         _reader(settings),
-        settings.worker_name,
+        worker_id=settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
     app.watch = Watch(settings, app.assigned, lambda: {RAW.name: normalising.work, NORMALIZED.name: analysing.work})

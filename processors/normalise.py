@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +90,7 @@ class Normaliser:
 
     def _check_message(self, message: RawQuotes, at: Position) -> None:
         check_header(message, at, self.interval_s)
-        if message["source"] not in self.registry.sources:
-            raise Invalid("unknown_source", f"the registry lists nothing at {message['source']}")
+        check_source(message, self.registry.sources)
 
     def _check(self, message: RawQuotes, quote: Quote, at: Position) -> bool:
         """Whether the quote feeds bars; raises `Invalid` if it is not what it says."""
@@ -114,6 +113,12 @@ def check_header(message: RawQuotes | NormalizedQuotes, at: Position, interval_s
         raise Invalid("wrong_interval", f"bars of {message['interval_s']} s, this home has {interval_s} s")
     if message["received_at"] > at.timestamp + AHEAD_MS:
         raise Invalid("future", f"received at {message['received_at']}, {at.timestamp} by the broker's clock")
+
+
+def check_source(message: RawQuotes | NormalizedQuotes, sources: Collection[str]) -> None:
+    """Raise `Invalid` if a message is of a source that is none of these."""
+    if message["source"] not in sources:
+        raise Invalid("unknown_source", f"the registry lists nothing at {message['source']}")
 
 
 def check_times(message: RawQuotes | NormalizedQuotes, quote: Quote) -> None:

@@ -85,7 +85,7 @@ def _quotes(letter: Letter, value: bytes, normaliser: Normaliser, now: int) -> i
         if message is None or (dead and not message["quotes"]):
             raise Invalid(dead[0]["reason"], dead[0]["detail"])
     else:
-        message = read_normalized(at, value, normaliser.interval_s)
+        message = read_normalized(at, value, normaliser.interval_s, normaliser.registry.sources)
     add_message(encode(message), Position(NORMALIZED.name, at.partition, at.offset, now), {}, Health())
     return len(message["quotes"])
 

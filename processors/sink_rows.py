@@ -74,6 +74,7 @@ LIMITS = (
     | {"partition": U16, "offset": U63, "quotes": U63}
 )
 
+MOST_SOURCES = 1_000  # whose state is remembered; a stranger may name any number of them
 HEALTH_EVERY_MS = 60_000  # a source's state is written when it changes, and this often to say it still holds
 _WRAP = 2**20
 
@@ -148,9 +149,12 @@ class Health:
     def add(self, source: str, status: SourceStatus, seen: int, tables: Tables) -> None:
         """Note what the source's heartbeat said at `seen`; every partition carries the same."""
         state = (status["state"], status["since"], status["until"], status["reason"])
-        known, written = self._last.get(source, (None, 0))
+        known, written = self._last.pop(source, (None, 0))
         if state == known and seen < written + HEALTH_EVERY_MS:
+            self._last[source] = (state, written)
             return
+        if len(self._last) >= MOST_SOURCES:
+            del self._last[next(iter(self._last))]
         row = {"source": source, "asset": "", "last_seen": seen} | status
         _of(tables, "source_health").extend(1, {}, {name: row[name] for name in COLUMNS["source_health"]})
         self._last[source] = (state, seen)

@@ -134,7 +134,7 @@ async def _analyse(values: list[bytes], now: int) -> FakeWriter:
     writer = FakeWriter()
     # Forecasts take time, so most inputs meet rules that want none in these few minutes.
     rules = Rules() if sum(values[2]) % 16 == 0 else Rules(forecast_ms=3_600_000)
-    analysing = Analysing({0: ASSETS}, rules, Outbox(cast(Any, writer)), cast(Any, _EmptyLog()), "w")
+    analysing = Analysing({0: ASSETS}, SOURCES, rules, Outbox(cast(Any, writer)), cast(Any, _EmptyLog()), worker_id="w")
     received = [(Position("quotes.normalized", 0, offset, now), value) for offset, value in enumerate(values)]
     assert [done async for done in analysing.batch(received)][-1] == len(values)
     return writer

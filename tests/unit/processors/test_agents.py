@@ -11,6 +11,7 @@ import pytest
 from fakes import FakeWriter
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
+from cryptoviz.assets import AssetRegistry
 from processors.agents import Analysing, Received
 from processors.normalise import Position
 from processors.outbox import Outbox
@@ -33,7 +34,14 @@ class EmptyLog:
 
 async def _analyse(received: list[Received]) -> FakeWriter:
     writer = FakeWriter()
-    analysing = Analysing({0: ("BTC",)}, Rules(), Outbox(cast(Any, writer)), cast(Any, EmptyLog()), "worker")
+    analysing = Analysing(
+        {0: ("BTC",)},
+        AssetRegistry().sources,
+        Rules(),
+        Outbox(cast(Any, writer)),
+        cast(Any, EmptyLog()),
+        worker_id="worker",
+    )
     assert [done async for done in analysing.batch(received)][-1] == len(received)
     return writer
 
@@ -58,6 +66,8 @@ def _received(*messages: Any) -> list[Received]:
         ({"quotes": [quote(at=T0 + CENTURY_MS)]}, "received_after_message"),
         ({"quotes": [quote(at=T0, event_at=T0 + CENTURY_MS)]}, "future"),
         ({"quotes": [quote(at=T0, received_at=T0 - 5_001)]}, "future"),
+        ({"source": "strangers-0815"}, "unknown_source"),
+        ({"source": "all"}, "unknown_source"),
         ({"poll_interval_s": 1e300}, "wrong_schema"),
     ],
 )

@@ -25,7 +25,15 @@ from cryptoviz.messages import (
     StatsWindow,
 )
 from processors.normalise import Position
-from processors.sink_rows import COLUMNS, Health, Tables, add_message, add_unreadable_letter, precedence
+from processors.sink_rows import (
+    COLUMNS,
+    MOST_SOURCES,
+    Health,
+    Tables,
+    add_message,
+    add_unreadable_letter,
+    precedence,
+)
 from sql.migrate import FOLDER
 
 FILED = {"filed_at", "precedence"}
@@ -98,6 +106,17 @@ def test_a_heartbeat_gives_one_row_of_health_per_state_and_minute() -> None:
     assert rows["last_seen"] == [made.T0, made.T0 + 61_000, made.T0 + 62_000]
     assert rows["state"] == ["available", "available", "late"]
     assert list(tables) == ["source_health"]
+
+
+def test_no_number_of_sources_makes_the_memory_of_their_states_grow() -> None:
+    tables: Tables = {}
+    health = Health()
+    for number in range(MOST_SOURCES + 50):
+        for source in ("binance", f"stranger-{number}"):
+            beat = made.heartbeat(number % 50) | {"source": source}
+            add_message(orjson.dumps(beat), Position("quotes.normalized", 0, 2 * number, 1), tables, health)
+    assert len(health._last) == MOST_SOURCES
+    assert tables["source_health"].columns["source"].count("binance") == 1  # the one that is heard of is kept
 
 
 def test_a_prediction_becomes_a_row_per_model_and_horizon() -> None:
