@@ -135,6 +135,7 @@ class Settings(BaseSettings):
         "empty means those on this machine",
     )
     log_level: str = Field("info", pattern=r"(?i)^(debug|info|warning|error)$", description="Level of the logs")
+    log_format: str = Field("text", pattern=r"^(text|json)$", description="Format of the logs: text, or json for tools")
 
     # Alerts, which Grafana raises
     alert_webhook: SecretStr = Field(
@@ -157,10 +158,16 @@ class Settings(BaseSettings):
         168, ge=73, description="Kafka: bars and other results; a restart reads 72 h of bars"
     )
     dead_retention_hours: int = Field(336, ge=1, description="Kafka: dead letters")
+    raw_retention_megabytes: int = Field(
+        8192, ge=256, description="Kafka: quotes.raw and quotes.normalized, each at most so much; the oldest go first"
+    )
+    result_retention_megabytes: int = Field(4096, ge=256, description="Kafka: each topic of results at most")
+    dead_retention_megabytes: int = Field(1024, ge=64, description="Kafka: each topic of dead letters at most")
     quotes_ttl_days: int = Field(90, ge=1, description="ClickHouse: quotes, counted from the insert")
     results_ttl_days: int = Field(730, ge=1, description="ClickHouse: bars, statistics, forecasts, signals")
     ledger_ttl_days: int = Field(90, ge=1, description="ClickHouse: dead letters and source health")
     metrics_ttl_days: int = Field(14, ge=1, description="ClickHouse: samples of how the pipeline is doing")
+    server_logs_ttl_days: int = Field(7, ge=1, description="ClickHouse on Docker: the server's logs of itself")
 
     @field_validator("assets", "sources", "batch_sources", "monitor_targets", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from cryptoviz import messages
 from cryptoviz.settings import Settings
 
 HOUR_MS = 3_600_000
+MIB = 1024 * 1024
 Keeping = Literal["raw", "result", "dead", "state"]
 
 
@@ -35,10 +36,18 @@ class Topic:
                     "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1",
                     "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "120000", "delete.retention.ms": "60000",
                     "max.message.bytes": "8388608"}  # fmt: skip
-        hours = {"raw": settings.raw_retention_hours, "result": settings.result_retention_hours,
-                 "dead": settings.dead_retention_hours}[self.keeping]  # fmt: skip
+        hours: int = getattr(settings, f"{self.keeping}_retention_hours")
+        megabytes: int = getattr(settings, f"{self.keeping}_retention_megabytes")
+        # Kafka drops whole segments, of each partition by itself: what is kept is exact to one of them.
         return {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete",
-                "retention.ms": str(hours * HOUR_MS), "max.message.bytes": "8388608"}  # fmt: skip
+                "retention.ms": str(hours * HOUR_MS), "retention.bytes": str(megabytes * MIB // settings.partitions),
+                "segment.bytes": str(_segment_bytes(megabytes * MIB // settings.partitions)),
+                "max.message.bytes": "8388608"}  # fmt: skip
+
+
+def _segment_bytes(partition_bytes: int) -> int:
+    """A quarter of what a partition keeps, but never so little that a message would not fit or files would be many."""
+    return max(16 * MIB, min(128 * MIB, partition_bytes // 4))
 
 
 RAW = Topic("quotes.raw", messages.RawQuotes, "asset (batches: none, the partition is set)", "raw",

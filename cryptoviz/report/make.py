@@ -22,9 +22,9 @@ from cryptoviz.settings import Settings
 # Settings that say where and how fast things run, not what comes out.
 ELSEWHERE = (
     "home", "host", "kafka", "clickhouse", "partitions", "sources", "backfill", "heartbeat", "producer", "request",
-    "worker", "sink", "log_level",
+    "worker", "sink", "log_",
 )  # fmt: skip
-ELSEWHERE_ENDS = ("_port", "_retention_hours", "_ttl_days")
+ELSEWHERE_ENDS = ("_port", "_retention_hours", "_retention_megabytes", "_ttl_days")
 
 
 def make_report(settings: Settings, replayed: Replayed, wanted: Wanted, console: Console) -> None:

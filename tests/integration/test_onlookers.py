@@ -55,6 +55,9 @@ def test_another_retention_is_applied_to_the_topics_that_are_there(settings: Set
     ensure_topics(settings)
     changed = ensure_topics(settings.model_copy(update={"raw_retention_hours": 5}))
     assert changed == [f"{name}: retention.ms = 18000000" for name in (RAW.name, "quotes.normalized")]
+    ensure_topics(settings)
+    changed = ensure_topics(settings.model_copy(update={"dead_retention_megabytes": 2048}))
+    assert changed == [f"{topic.name}: retention.bytes = 536870912" for topic in TOPICS if topic.keeping == "dead"]
     # A broker tells of a change a moment after it has confirmed it.
     assert len(wait_until(lambda: ensure_topics(settings), 20, "the change to be seen and set back")) == 2
 

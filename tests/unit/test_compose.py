@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -77,6 +78,27 @@ def test_no_password_has_a_default() -> None:
     for line in TEXT.splitlines():
         if "PASSWORD" in line and ":" in line:
             assert ":?" in line, line
+
+
+def test_a_clickhouse_server_keeps_each_of_its_own_logs_as_long_as_the_setting_says() -> None:
+    file = ROOT / "sql" / "server" / "logs.xml"
+    clickhouse = SERVICES["clickhouse"]
+    folder = "/etc/clickhouse-server/config.d/"
+    assert [entry for entry in clickhouse["volumes"] if entry.startswith(f"./sql/server/{file.name}:{folder}")]
+    days = f"${{CRYPTOVIZ_SERVER_LOGS_TTL_DAYS:-{Settings().server_logs_ttl_days}}}"
+    assert clickhouse["environment"]["CRYPTOVIZ_SERVER_LOGS_TTL"] == f"event_date + INTERVAL {days} DAY DELETE"
+    logs = {entry.tag: entry for entry in ElementTree.parse(file).getroot()}
+    assert int(logs.pop("logger").findtext("count") or "") <= 3
+    assert logs.pop("opentelemetry_span_log").attrib == {"remove": "1"}
+    assert {"query_log", "query_thread_log", "trace_log", "part_log", "text_log", "metric_log",
+            "asynchronous_metric_log", "processors_profile_log"} <= logs.keys()  # fmt: skip
+    for name, log in logs.items():
+        assert [(part.tag, part.attrib) for part in log] == [("ttl", {"from_env": "CRYPTOVIZ_SERVER_LOGS_TTL"})], name
+
+
+def test_what_containers_say_is_kept_within_bounds() -> None:
+    for name, service in SERVICES.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
 def test_no_container_can_gain_rights() -> None:
@@ -174,7 +196,7 @@ def _locked(name: str) -> set[str]:
 def test_grafana_is_set_up_as_on_one_machine(tmp_path: Path) -> None:
     here = grafana_environment(Settings(), Grafana(("grafana",), tmp_path), tmp_path)
     there = {name: str(value) for name, value in SERVICES["grafana"]["environment"].items()}
-    own = {"HTTP_ADDR", "HTTP_PORT", "PATHS_", "LOG_MODE", "PASSWORD", "HOME_DASHBOARD", "PREINSTALL"}
+    own = {"HTTP_ADDR", "HTTP_PORT", "PATHS_", "LOG_", "PASSWORD", "HOME_DASHBOARD", "PREINSTALL"}
     same = {name for name in here if name.startswith("GF_") and not any(part in name for part in own)}
     assert {name: here[name] for name in same} == {name: there[name] for name in same}
     assert {name for name in here if name.startswith("CRYPTOVIZ_")} <= set(there)
