@@ -1,4 +1,4 @@
-"""Logging of every part: one line per event on stderr, UTC, with the level from the settings."""
+"""Logging of every part: one line per event on stderr, UTC, with the level and the format from the settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 CHATTY = ("aiokafka", "asyncio", "aiohttp.access", "faust", "mode")
 ALARMIST = ("urllib3", "clickhouse_connect")  # they log every vain attempt, and raise it as well
@@ -50,12 +52,33 @@ class UtcFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
 
-def logging_config(level: str) -> dict[str, Any]:
+class JsonFormatter(UtcFormatter):
+    """One JSON object a line: time, level, logger, message, and exception where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; text that is no Unicode comes with its faults escaped."""
+        line = {
+            "time": self.formatTime(record), "level": record.levelname, "logger": record.name,
+            "message": record.getMessage(),
+        }  # fmt: skip
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = self.formatException(record.exc_info)
+        written = {name: text.encode(errors="backslashreplace").decode() for name, text in line.items()}
+        return orjson.dumps(written).decode()
+
+
+FORMATTERS: dict[str, dict[str, Any]] = {
+    "text": {"()": UtcFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    "json": {"()": JsonFormatter},
+}
+
+
+def logging_config(level: str, form: str = "text") -> dict[str, Any]:
     """The configuration for `logging.config.dictConfig`; libraries that tell their life story only warn."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": UtcFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "formatters": {"line": FORMATTERS[form]},
         "filters": {"repeats": {"()": Repeats}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["repeats"]}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
@@ -63,6 +86,11 @@ def logging_config(level: str) -> dict[str, Any]:
     }
 
 
-def configure_logging(level: str) -> None:
-    """Send everything to stderr in one format; call once, from the command."""
-    logging.config.dictConfig(logging_config(level))
+def configure_logging(level: str, form: str = "text") -> None:
+    """Send everything to stderr in one format, text or json; call once, from the command."""
+    logging.config.dictConfig(logging_config(level, form))
+
+
+def speaks_json() -> bool:
+    """Whether this process's logs are JSON, so that its last words should be, too."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)

@@ -26,7 +26,7 @@ def run(settings: Settings) -> None:
     worker = faust.Worker(
         app,
         loglevel=settings.log_level.upper(),
-        logging_config=logging_config(settings.log_level),
+        logging_config=logging_config(settings.log_level, settings.log_format),
         redirect_stdouts=False,
         quiet=True,
     )

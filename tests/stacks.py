@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -62,12 +63,14 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def up(folder: Path, *arguments: str) -> Iterator[Up]:
-    env = environment(folder)
+def up(
+    folder: Path, *arguments: str, demo: bool = True, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Up]:
+    """The running stack, on the demo market or on the sources that `more` variables name."""
+    env = environment(folder) | more
+    argv = command("up", *(["--demo"] if demo else []), *arguments)
     with (folder / "up.out").open("w") as output:
-        process = subprocess.Popen(
-            command("up", "--demo", *arguments), env=env, stdout=output, stderr=output, text=True, cwd=folder
-        )
+        process = subprocess.Popen(argv, env=env, stdout=output, stderr=output, text=True, cwd=folder)
     try:
         yield Up(process, env)
     finally:

@@ -11,6 +11,9 @@ from typing import Any
 import click
 
 from cryptoviz.errors import UserError
+from cryptoviz.logs import speaks_json
+
+logger = logging.getLogger("cryptoviz")
 
 COMMANDS = {
     "up": "start the whole pipeline, on the live sources or with --demo on a simulated market",
@@ -71,15 +74,18 @@ def main() -> None:
     except click.Abort:
         code = 1
     except UserError as error:
-        click.echo(f"cryptoviz: {error}", err=True)
-        code = _traceback_if(debug)
+        code = _failed(str(error), debug)
     except Exception as error:
-        click.echo(f"cryptoviz: {type(error).__name__}: {error} (run with --debug for details)", err=True)
-        code = _traceback_if(debug)
+        code = _failed(f"{type(error).__name__}: {error} (run with --debug for details)", debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _traceback_if(debug: bool) -> int:
-    if debug:
-        click.echo(traceback.format_exc(), err=True)
+def _failed(why: str, debug: bool) -> int:
+    """Say why the command ends, as a line of the log where that is JSON; the exit code."""
+    if speaks_json():
+        logger.critical(why, exc_info=debug)
+    else:
+        click.echo(f"cryptoviz: {why}", err=True)
+        if debug:
+            click.echo(traceback.format_exc(), err=True)
     return 1

@@ -14,5 +14,5 @@ def monitor() -> None:
     from cryptoviz.monitor.process import run
 
     settings = load_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     run(settings)

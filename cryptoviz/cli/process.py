@@ -12,7 +12,7 @@ from cryptoviz.settings import load_settings
 def process() -> None:
     """Run a worker until it is told to stop."""
     settings = load_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     from processors.worker import run  # Faust is heavy and only this command needs it
 
     run(settings)

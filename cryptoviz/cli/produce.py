@@ -23,7 +23,7 @@ def produce(sources: tuple[str, ...]) -> None:
     from producers.sources import SOURCES
 
     settings = load_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     chosen = chosen_sources(SOURCES, sources or settings.sources)
     stop = Event()
     # The library would log each of several vain connections a second; the outbox says once that Kafka is away.

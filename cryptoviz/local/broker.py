@@ -14,12 +14,18 @@ MIB = 1024 * 1024
 # Topics allow messages of 8 MiB; a batch of one such message has its own header on top.
 MAX_MESSAGE_BYTES = 8 * MIB + 64 * 1024
 
+PATTERNS = {
+    "text": "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} %m%n",
+    "json": '{"time":"%d{yyyy-MM-dd\'T\'HH:mm:ss.SSS\'Z\'}{UTC}","level":"%p","logger":"%c","message":"%enc{%m}{JSON}"'
+    '%notEmpty{,"exception":"%enc{%throwable}{JSON}"}}%n',
+}
 LOG4J2 = """\
 status = warn
 appender.out.type = Console
 appender.out.name = out
 appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} %m%n
+appender.out.layout.pattern = {pattern}
+appender.out.layout.alwaysWriteExceptions = {exceptions_below}
 rootLogger.level = info
 rootLogger.appenderRef.out.ref = out
 # A thousand lines of settings at every start hide the rest.
@@ -36,6 +42,7 @@ class Broker:
     host: str
     port: int
     controller_port: int
+    log_format: str = "text"
 
     @property
     def properties_file(self) -> Path:
@@ -101,7 +108,9 @@ def write_config(broker: Broker) -> None:
     broker.folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}={value}\n" for name, value in server_properties(broker).items())
     broker.properties_file.write_text(lines, encoding="utf-8")
-    broker.log4j2_file.write_text(LOG4J2, encoding="utf-8")
+    below = str(broker.log_format == "text").lower()
+    logging = LOG4J2.replace("{pattern}", PATTERNS[broker.log_format]).replace("{exceptions_below}", below)
+    broker.log4j2_file.write_text(logging, encoding="utf-8")
 
 
 def format_argv(java: Path, jars: Sequence[Path], broker: Broker, *more: str) -> tuple[str, ...]:

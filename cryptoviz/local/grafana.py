@@ -65,6 +65,7 @@ def grafana_environment(settings: Settings, grafana: Grafana, data: Path) -> dic
         "GF_PATHS_PLUGINS": str(plugins or data / "plugins"),
         "GF_PATHS_PROVISIONING": str(PROVISIONING / "provisioning"),
         "GF_LOG_MODE": "console",
+        "GF_LOG_CONSOLE_FORMAT": settings.log_format,
         "GF_SECURITY_ADMIN_PASSWORD": _admin_password(data),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",

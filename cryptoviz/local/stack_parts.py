@@ -45,7 +45,9 @@ def kafka_host(settings: Settings) -> str:
 
 def broker_of(settings: Settings) -> Broker:
     """The embedded broker of these settings."""
-    return Broker(settings.home / "kafka", kafka_host(settings), settings.kafka_port, settings.kafka_controller_port)
+    return Broker(
+        settings.home / "kafka", kafka_host(settings), settings.kafka_port, settings.kafka_controller_port, settings.log_format
+    )
 
 
 def users_file(home: Path) -> Path:
@@ -159,7 +161,7 @@ def _clickhouse(settings: Settings) -> Iterator[Part]:
     argv = _module(
         "cryptoviz.local.clickhouse", "--data", str(settings.home / "clickhouse"), "--host", settings.host,
         "--port", str(settings.clickhouse_port), "--users", str(users_file(settings.home)),
-        "--database", settings.clickhouse_database,
+        "--database", settings.clickhouse_database, "--log-format", settings.log_format,
     )  # fmt: skip
     yield Part("clickhouse", argv, ready=http_ok(f"{settings.clickhouse_url}/ping"), address=settings.clickhouse_url)
 
@@ -168,7 +170,7 @@ def _market(settings: Settings) -> Iterator[Part]:
     url = f"http://{reachable(settings.host)}:{settings.market_port}"
     argv = _module(
         "cryptoviz.local.market", "--host", settings.host, "--port", str(settings.market_port),
-        "--seed", str(MARKET_SEED),
+        "--seed", str(MARKET_SEED), "--log-format", settings.log_format,
     )  # fmt: skip
     yield Part("market", argv, ready=http_ok(f"{url}/ping"), address=url)
 

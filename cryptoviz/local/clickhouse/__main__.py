@@ -19,6 +19,7 @@ from aiohttp import web
 from cryptoviz.errors import UserError
 from cryptoviz.local.clickhouse.policy import READER_REQUEST_S
 from cryptoviz.local.clickhouse.users import check_binding, load_users
+from cryptoviz.logs import FORMATTERS, configure_logging
 
 logger = logging.getLogger("cryptoviz.local.clickhouse")
 
@@ -40,7 +41,7 @@ MOST_CONNECTIONS = 512
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
     options = _options(arguments)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(options.log_level, options.log_format)
     try:
         users = load_users(options.users)
         check_binding(options.host, users, options.users)
@@ -155,6 +156,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--idle-s", type=float, default=IDLE_S, metavar="S", help="how long to wait for a request (60)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-format", default="text", choices=tuple(FORMATTERS))
     return parser.parse_args(arguments)
 
 

@@ -1,12 +1,15 @@
-"""The log of an outage stays short, and says how much of the same was left out."""
+"""Lines are text or JSON; the log of an outage stays short, and says how much of the same was left out."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import sys
 
 from fakes import FakeTime
 
-from cryptoviz.logs import MOST_KINDS, REPEATED_AFTER_S, Repeats
+from cryptoviz.logs import MOST_KINDS, REPEATED_AFTER_S, JsonFormatter, Repeats, logging_config
 
 
 def _record(text: str, *arguments: object, name: str = "aiokafka.client") -> logging.LogRecord:
@@ -46,3 +49,31 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(MOST_KINDS * 2):
         assert repeats.filter(_record("x" * (number + 1)))
     assert len(repeats._passed) <= MOST_KINDS
+
+
+def test_a_json_line_is_one_object_whatever_is_said() -> None:
+    record = _record("two\nlines, a \ud800 and %s", 'a "quote"', name="processors.sink")
+    record.created = 1_700_000_000.5
+    record.msecs = 500.0
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.500Z", "level": "ERROR", "logger": "processors.sink",
+        "message": 'two\nlines, a \\ud800 and a "quote"',
+    }  # fmt: skip
+
+
+def test_a_json_line_carries_the_exception_whole() -> None:
+    record = _record("failed")
+    try:
+        raise ValueError("no\nsuch thing")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    told = json.loads(JsonFormatter().format(record))
+    assert told["message"] == "failed"
+    assert re.fullmatch(r"Traceback .*ValueError: no\nsuch thing", told["exception"], re.DOTALL)
+
+
+def test_both_formats_go_through_the_same_filter() -> None:
+    for form in ("text", "json"):
+        assert logging_config("info", form)["handlers"]["stderr"]["filters"] == ["repeats"]
