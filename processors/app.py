@@ -20,6 +20,7 @@ from cryptoviz.progress import WORKER_GROUP, Place
 from cryptoviz.settings import Settings
 from cryptoviz.topics import NORMALIZED, RAW
 from processors.agents import Analysing, Normalising, Received
+from processors.bounded_queue import BoundedQueue
 from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.recovery import LogReader
@@ -50,7 +51,10 @@ class Assignor(PartitionAssignor):
 
 
 class App(faust.App):
-    """Faust's app, but an agent that fails ends the process: going on would pass over what is not acknowledged."""
+    """Faust's app, but its queues are bounded by bytes, and an agent that fails ends the process.
+
+    Going on would pass over what is not acknowledged.
+    """
 
     watch: Watch
     """Ends the process when it does not get on; whoever runs the app starts it."""
@@ -65,6 +69,10 @@ class App(faust.App):
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         logger.critical("agent %s failed", agent, exc_info=exc)
         end(f"agent {agent} failed")
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> BoundedQueue:  # noqa: N802
+        """What Faust calls for every queue it needs."""
+        return BoundedQueue(maxsize=maxsize or 0, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
 
 def build(settings: Settings) -> App:
