@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,21 +104,47 @@ class Child:
         reaper.signal_group(self.pid, signal.SIGKILL)
         return await self.wait()
 
+    def cut_log(self) -> None:
+        """Put its log aside if it has grown too long."""
+        cut(self._log)
+
     def last_lines(self, count: int = 5) -> str:
         """The end of its log."""
         return last_lines(self._log, count)
 
 
 def rotate(log: Path, limit_bytes: int = LOG_BYTES) -> None:
-    """Put a log that has grown too long aside, keeping `OLD_LOGS` of them."""
+    """Put a log that has grown too long aside, keeping `OLD_LOGS` of them; nobody may be writing to it."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    if not log.exists() or log.stat().st_size < limit_bytes:
-        return
+    if _is_long(log, limit_bytes):
+        _make_older(log)
+        log.replace(_aside(log, 1))
+
+
+def cut(log: Path, limit_bytes: int = LOG_BYTES) -> None:
+    """Put the lines of a log that has grown too long aside while a process goes on writing to it.
+
+    It holds the file and appends to it, so the lines are copied and the file is emptied; what it writes in the moment
+    between is lost.
+    """
+    if _is_long(log, limit_bytes):
+        _make_older(log)
+        shutil.copyfile(log, _aside(log, 1))
+        os.truncate(log, 0)
+
+
+def _is_long(log: Path, limit_bytes: int) -> bool:
+    return log.exists() and log.stat().st_size >= limit_bytes
+
+
+def _aside(log: Path, age: int) -> Path:
+    return log.with_name(f"{log.name}.{age}")
+
+
+def _make_older(log: Path) -> None:
     for age in range(OLD_LOGS - 1, 0, -1):
-        older = log.with_name(f"{log.name}.{age}")
-        if older.exists():
-            older.replace(log.with_name(f"{log.name}.{age + 1}"))
-    log.replace(log.with_name(f"{log.name}.1"))
+        if _aside(log, age).exists():
+            _aside(log, age).replace(_aside(log, age + 1))
 
 
 def last_lines(log: Path, count: int) -> str:

@@ -53,6 +53,7 @@ class Supervisor:
     async def start(self) -> None:
         """Start everything; returns when all of it is ready. Raises `UserError` when a critical part does not start."""
         self._keepers = [asyncio.create_task(self._keep(status)) for status in self.statuses.values()]
+        self._keepers.append(asyncio.create_task(self._cut_logs()))
         await self._until(asyncio.create_task(self._everything_is_up()))
 
     async def run(self) -> None:
@@ -101,6 +102,13 @@ class Supervisor:
             pause_s = min(LONGEST_PAUSE_S, self._first_pause_s * 2 ** min(deaths - 1, 10))
             self._enter(status, State.RESTARTING, self._obituary(part, how, deaths, pause_s))
             await asyncio.sleep(pause_s)
+
+    async def _cut_logs(self) -> None:
+        """Keep the logs of running parts within bounds, for ever."""
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            for child in list(self._children.values()):
+                await asyncio.to_thread(child.cut_log)
 
     async def _live(self, status: Status) -> str:
         """One life of a part, from its start to its end; in words, how it ended."""

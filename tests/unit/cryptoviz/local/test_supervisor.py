@@ -13,6 +13,7 @@ from waiting import wait_until
 
 from cryptoviz.errors import UserError
 from cryptoviz.local.part import Part, State
+from cryptoviz.local.process import LOG_BYTES
 from cryptoviz.local.supervisor import SILENT_LOOKS, Supervisor, describe_exit, levels
 
 
@@ -36,6 +37,19 @@ def test_a_part_starts_when_those_it_waits_for_are_ready(tmp_path: Path) -> None
                 ("second", State.STARTING), ("second", State.READY)]  # fmt: skip
     assert order[:6] == expected
     assert "made the tables" in (tmp_path / "logs" / "once.log").read_text()
+
+
+def test_the_log_of_a_part_that_says_much_is_kept_within_bounds_while_it_runs(tmp_path: Path) -> None:
+    talks = "import pathlib, sys, time; [print('x' * 1023) for _ in range({lines})]; sys.stdout.flush(); "
+    code = talks.format(lines=LOG_BYTES // 1024 + 1) + "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    watched = Watched(tmp_path, [waiting_part("sink", tmp_path, code)])
+    log = tmp_path / "logs" / "sink.log"
+
+    async def until_cut(_: Supervisor) -> None:
+        await until(lambda: log.with_name("sink.log.1").exists() and log.stat().st_size == 0, "the log to be put aside")
+
+    watched.run(until_cut)
+    assert log.with_name("sink.log.1").stat().st_size == LOG_BYTES + 1024
 
 
 def test_parts_end_in_the_reverse_order(tmp_path: Path) -> None:
