@@ -11,8 +11,9 @@ from processors.sink_insert import Batch
 from processors.sink_rows import DEAD_TOPICS, TOPICS
 
 REMEMBERED_FORECASTS = 20_000
-# Dead letters carry whole messages, so that rows alone do not bound the memory.
-MOST_BYTES = 64 * 1024 * 1024
+# Dead letters carry whole messages, so that rows alone do not bound the memory. Each lane holds twice as much at most,
+# while ClickHouse is away: the batch on its way and the next.
+MOST_BYTES = 24 * 1024 * 1024
 
 
 @dataclass

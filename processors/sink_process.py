@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 NAME = "cryptoviz-sink"
 TOPICS_WAIT_S = 30.0
 QUIET = {"log_level": 2}  # the library would log each of several vain connections a second; the sink says it once
+# Of all partitions together, since they share the queue of the group's member; one answer of a broker may go beyond it.
+FETCHED_AHEAD_KIB = 64 * 1024
 # Reading and inserting share the interpreter; at the usual 5 ms each piece sent waits that long to go on (12 % slower).
 SWITCH_S = 0.0005
 
@@ -75,5 +77,5 @@ def _consumer(settings: Settings, on_commit: OnCommit, on_error: OnError) -> Con
     return Consumer(
         consumer_config(settings, NAME, SINK_GROUP)
         | QUIET
-        | {"on_commit": on_commit, "error_cb": on_error, "queued.max.messages.kbytes": 65_536}
+        | {"on_commit": on_commit, "error_cb": on_error, "queued.max.messages.kbytes": FETCHED_AHEAD_KIB}
     )

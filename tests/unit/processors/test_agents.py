@@ -12,8 +12,9 @@ from fakes import FakeWriter
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
 from cryptoviz.assets import AssetRegistry
-from processors.agents import Analysing, Received
-from processors.normalise import Position
+from processors.agents import Analysing, Normalising, Received
+from processors.metrics import LATE, QUOTES, REJECTED
+from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.rules import Rules
 
@@ -81,3 +82,22 @@ def test_a_strangers_message_is_set_aside_and_leaves_the_clock_alone(strange: di
     assert json.loads(letter["payload"]) == stranger
     bars = [bar for bar in writer.on("bars") if bar["source"] == "binance"]
     assert [(bar["start"], bar["quotes"]) for bar in bars] == [(T0, 1), (T0 + MINUTE, 1), (T0 + 2 * MINUTE, 0)]
+
+
+def test_strangers_add_no_series_to_the_metrics() -> None:
+    def series() -> int:
+        return sum(len(metric.samples) for metric in (*REJECTED.collect(), *LATE.collect(), *QUOTES.collect()))
+
+    async def normalise(sources: list[str]) -> None:
+        outbox = Outbox(cast(Any, FakeWriter()))
+        values = [json.dumps(dict(heartbeat(T0, offset=0)) | {"source": source}).encode() for source in sources]
+        received = [(Position("quotes.raw", 0, n, T0), value) for n, value in enumerate(values)]
+        await Normalising(Normaliser(AssetRegistry(), 1, 60), outbox).batch(received)
+
+    asyncio.run(normalise(["stranger"]))
+    asyncio.run(_analyse(_received(dict(heartbeat(T0, offset=0)) | {"source": "stranger"})))
+    before = series()
+    strangers = [f"stranger-{number}" for number in range(50)]
+    asyncio.run(normalise(strangers))
+    asyncio.run(_analyse(_received(*(dict(heartbeat(T0, offset=0)) | {"source": name} for name in strangers))))
+    assert series() == before

@@ -51,6 +51,11 @@ def test_a_batch_is_full_by_its_bytes_too_because_dead_letters_are_large() -> No
     assert lane.full
 
 
+def test_what_all_lanes_hold_while_clickhouse_is_away_is_bounded() -> None:
+    on_its_way_and_next = 2
+    assert on_its_way_and_next * len(lanes(load_settings())) * MOST_BYTES <= 600 * 1024 * 1024
+
+
 def test_a_second_differing_forecast_is_noticed_and_the_same_again_is_not() -> None:
     seen = Forecasts()
     assert not seen.differs("BTC/all/60/1", b"one")
