@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from fakes import FakeTime
 
 from cryptoviz.logs import MOST_KINDS, REPEATED_AFTER_S, JsonFormatter, Repeats, logging_config
@@ -77,3 +81,15 @@ def test_a_json_line_carries_the_exception_whole() -> None:
 def test_both_formats_go_through_the_same_filter() -> None:
     for form in ("text", "json"):
         assert logging_config("info", form)["handlers"]["stderr"]["filters"] == ["repeats"]
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [("text", "cryptoviz: CRYPTOVIZ_MONITOR_TARGETS"), ("json", '"level":"CRITICAL","logger":"cryptoviz"')],
+)
+def test_the_last_words_of_a_command_are_in_the_format_of_its_log(form: str, said: str, tmp_path: Path) -> None:
+    env = {**os.environ, "CRYPTOVIZ_LOG_FORMAT": form, "CRYPTOVIZ_MONITOR_TARGETS": "nonsense"}
+    argv = [sys.executable, "-m", "cryptoviz", "monitor"]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr.splitlines()[-1]
