@@ -57,9 +57,10 @@ def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str,
 class Writer:
     """A producer that counts what is on its way and says when all of it has arrived.
 
-    `pending` is the number of messages handed over and not yet acknowledged by the broker. A message the broker
-    refuses for good is remembered and raised by the next `check`, `flush` or `send`; so is a broker that refuses us
-    before it has taken anything. One that does so later is waited for: what is on its way would be lost.
+    `pending` is the number of messages handed over and not yet acknowledged by the broker, `pending_bytes` what their
+    values come to. A message the broker refuses for good is remembered and raised by the next `check`, `flush` or
+    `send`; so is a broker that refuses us before it has taken anything. One that does so later is waited for: what is on
+    its way would be lost.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -69,6 +70,7 @@ class Writer:
         self._refusal: UserError | None = None
         self._welcome = False
         self.pending = 0
+        self.pending_bytes = 0
 
     def send(
         self, topic: str, partition: int, value: bytes, key: bytes | None = None,
@@ -82,6 +84,7 @@ class Writer:
             self._producer.poll(0)
             raise Retryable("Kafka's send queue is full") from error
         self.pending += 1
+        self.pending_bytes += len(value)
 
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
@@ -102,9 +105,10 @@ class Writer:
             self.check()
         return self.pending == 0
 
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self.pending -= 1
         self._welcome = self._welcome or error is None
+        self.pending_bytes -= len(message)
         if error is not None:
             self._failure = error
 

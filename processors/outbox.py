@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from cryptoviz.errors import Retryable
 from cryptoviz.kafka import Writer
 
 MAX_PENDING = 5_000
+MAX_PENDING_BYTES = 32 * 1024 * 1024  # far below what the library holds before it refuses
 POLL_S = 0.002
 
 
@@ -20,17 +20,17 @@ class Outbox:
 
     async def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Hand one message over, waiting for room."""
-        if self._writer.pending >= MAX_PENDING:
-            await self._until(lambda: self._writer.pending < MAX_PENDING // 2)
-        try:
-            self._writer.send(topic, partition, value, key)
-        except Retryable:
-            await self._until(lambda: self._writer.pending < MAX_PENDING // 2)
-            self._writer.send(topic, partition, value, key)
+        if not self._has_room():
+            await self._until(lambda: self._has_room(share=0.5))
+        self._writer.send(topic, partition, value, key)
 
     async def delivered(self) -> None:
         """Wait until the broker has everything; raises `KafkaException` if it refused a message for good."""
         await self._until(lambda: self._writer.pending == 0)
+
+    def _has_room(self, share: float = 1.0) -> bool:
+        """Whether less than this share of the most there may be is on its way."""
+        return self._writer.pending < MAX_PENDING * share and self._writer.pending_bytes < MAX_PENDING_BYTES * share
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while True:

@@ -25,6 +25,7 @@ from producers.raw import Envelope
 logger = logging.getLogger(__name__)
 
 PAYLOAD_CHARS = 65_536
+MAX_PENDING_BYTES = 128 * 1024 * 1024  # beside the number of messages, which says little where answers are large
 ROOM_AGAIN = 0.5  # of the limit: polling does not start and stop with every message that leaves
 LOOK_EVERY_S = 0.2
 STALLED_S = 10.0
@@ -34,6 +35,7 @@ class Sender(Protocol):
     """What is needed of `cryptoviz.kafka.Writer`."""
 
     pending: int
+    pending_bytes: int
 
     def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None: ...
     def poll(self) -> None: ...
@@ -46,12 +48,13 @@ class Outbox:
 
     def __init__(
         self, writer: Sender, clock: ReceiptClock, limit: int, partitions: int, *, metrics: Metrics,
-        now_s: Callable[[], float] = time.monotonic,
+        limit_bytes: int = MAX_PENDING_BYTES, now_s: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.lock = RLock()
         self.clock = clock
         self._writer = writer
         self._limit = limit
+        self._limit_bytes = limit_bytes
         self._partitions = partitions
         self._metrics = metrics
         self.full = False
@@ -71,10 +74,11 @@ class Outbox:
             pending = self._writer.pending
             self._metrics.pending.set(pending)
             self._watch(pending)
-            if not self.full and pending >= self._limit:
+            held = max(pending / self._limit, self._writer.pending_bytes / self._limit_bytes)
+            if not self.full and held >= 1:
                 self.full = True
                 logger.warning("polling stops: %d messages wait for Kafka, which is as many as are kept", pending)
-            elif self.full and pending <= self._limit * ROOM_AGAIN:
+            elif self.full and held <= ROOM_AGAIN:
                 self.full = False
                 logger.info("polling goes on: %d messages are left for Kafka", pending)
             return not self.full

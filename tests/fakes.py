@@ -25,18 +25,20 @@ class FakeWriter:
 
     away: bool = False
     pending: int = 0
+    pending_bytes: int = 0
     sent: list[Sent] = field(default_factory=list)
 
     def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Remember the message, decoded."""
         self.sent.append(Sent(topic, partition, orjson.loads(value), key))
         self.pending += 1
+        self.pending_bytes += len(value)
         self.poll()
 
     def poll(self) -> None:
         """Everything arrives at once, unless Kafka is away."""
         if not self.away:
-            self.pending = 0
+            self.pending = self.pending_bytes = 0
 
     def check(self) -> None:
         """Nothing is ever refused."""

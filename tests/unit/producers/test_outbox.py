@@ -99,6 +99,18 @@ def test_polling_goes_on_only_when_half_of_it_has_left() -> None:
     assert outbox.has_room()
 
 
+def test_polling_stops_at_the_size_of_what_is_held_as_well() -> None:
+    writer = FakeWriter(away=True)
+    outbox = Outbox(writer, ReceiptClock(), 1_000, 4, metrics=Metrics(), limit_bytes=10_000)
+    quote = quote_of(REGISTRY, REGISTRY.feeding("binance")[0], 1_000, {"price": 1})
+    while outbox.has_room():
+        outbox.publish(ENVELOPE, [quote] * 20)
+    assert writer.pending < 10
+    assert 10_000 <= writer.pending_bytes < 20_000
+    writer.pending_bytes = 5_000
+    assert outbox.has_room()
+
+
 def test_nothing_is_sent_after_the_end() -> None:
     outbox, writer = _outbox()
     assert outbox.close(1.0)

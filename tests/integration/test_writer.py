@@ -1,0 +1,19 @@
+"""The writer on a real broker: what it says is on its way comes back to nothing, by number and by size."""
+
+from __future__ import annotations
+
+from cryptoviz.kafka import Writer, producer_config
+from cryptoviz.settings import load_settings
+from cryptoviz.topics import ALERTS
+from cryptoviz.topics_admin import ensure_topics
+
+
+def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
+    settings = load_settings(kafka=kafka)
+    ensure_topics(settings, topics=[ALERTS])
+    writer = Writer(producer_config(settings, "test-writer"))
+    for size in (0, 10, 100_000):
+        writer.send(ALERTS.name, 0, b"x" * size)
+    assert (writer.pending, writer.pending_bytes) == (3, 100_010)
+    assert writer.flush(30)
+    assert (writer.pending, writer.pending_bytes) == (0, 0)
