@@ -142,12 +142,12 @@ def why_not(letter: Letter) -> str | None:
         return "what a source answered, or a part of it, and never a message: the next poll asks again"
     if letter.item is not None:
         return "one item of a message, the rest of which was used: the message is no longer there to be put back"
-    return None
+    return "longer than what is kept of a message: only its beginning is there" if letter.encoding == "cut" else None
 
 
 def original(letter: Letter) -> bytes:
     """The bytes that were set aside; raises `UserError` if the payload is not what `encoding` says."""
-    if letter.encoding == "utf-8":
+    if letter.encoding in ("utf-8", "cut"):
         return (letter.payload or "").encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(letter.payload or "", validate=True)

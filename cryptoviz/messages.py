@@ -28,6 +28,7 @@ SignalReason = Literal[
 ]
 Void = Literal["", "no_bar", "stale_source"]
 ALL = "all"  # the source name of the median over sources
+MOST_QUOTES = 10_000  # in one message; far more than any source has in one answer
 LONGEST_INTERVAL_S = 31 * 86_400  # between two polls, or of a candle; empty bars are filled for three of them
 
 Ms = Annotated[int, Field(ge=0, lt=2**53)]
@@ -91,7 +92,7 @@ class RawQuotes(TypedDict):
     backfill_until: NotRequired[Ms | None]
     """End of the history being backfilled; results begin at its last bar."""
     status: NotRequired[SourceStatus | None]
-    quotes: list[Quote]
+    quotes: Annotated[list[Quote], Field(max_length=MOST_QUOTES)]
 
 
 @with_config(_LENIENT)
@@ -110,7 +111,7 @@ class NormalizedQuotes(RawQuotes):
     topic: str
     partition: Int64
     offset: Int64
-    quotes: list[NormalizedQuote]  # type: ignore[misc]
+    quotes: Annotated[list[NormalizedQuote], Field(max_length=MOST_QUOTES)]  # type: ignore[misc]
 
 
 @with_config(_LENIENT)
@@ -344,7 +345,8 @@ class DeadLetter(TypedDict):
     detail: str
     at: int
     """When it was set aside."""
-    encoding: Literal["utf-8", "base64"]
+    encoding: Literal["utf-8", "base64", "cut"]
+    """`cut`: the payload is the beginning of what was too long to be kept, as readable text."""
     payload: str
 
 

@@ -13,12 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.clock import FUTURE_MS
 from cryptoviz.errors import Invalid
-from cryptoviz.messages import DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
+from cryptoviz.messages import MOST_QUOTES, DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
 from cryptoviz.partitions import partition_of
 from cryptoviz.topics import RAW
 
 AHEAD_MS = 60_000
 """How far a producer's clock may be ahead of the broker's; a message beyond would make all that follows it late."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Of a raw message: the normalized one is longer, and must fit into a message as well."""
+KEPT_BYTES = 1024 * 1024
+"""So much of a payload is kept: escaped it grows up to sixfold, and a letter must fit into a message."""
 _RAW: TypeAdapter[RawQuotes] = TypeAdapter(RawQuotes)
 _QUOTE: TypeAdapter[Quote] = TypeAdapter(Quote)
 
@@ -58,6 +62,8 @@ class Normaliser:
         return message, dead
 
     def _decode(self, value: bytes, at: Position) -> tuple[_Raw, list[DeadLetter]]:
+        if len(value) > MOST_BYTES:
+            raise Invalid("too_large", f"{len(value)} bytes, the most is {MOST_BYTES}")
         try:
             message = _RAW.validate_json(value)
         except ValidationError:
@@ -79,6 +85,8 @@ class Normaliser:
         except ValidationError as error:
             raise Invalid("wrong_schema", first_problem(error)) from error
         self._check_message(message, at)
+        if len(items) > MOST_QUOTES:  # each would have a letter of its own
+            raise Invalid("too_many_quotes", f"{len(items)} in one message, the most is {MOST_QUOTES}")
         good, dead = [], []
         for index, item in enumerate(items):
             try:
@@ -146,10 +154,8 @@ class _Raw:
 
 def dead_letter(payload: bytes, error: Invalid, at: Position, item: int | None = None, source: str = "") -> DeadLetter:
     """What is kept of a message, or of one item of it, that could not be used."""
-    try:
-        text, encoding = payload.decode(), "utf-8"
-    except UnicodeDecodeError:
-        text, encoding = base64.b64encode(payload).decode(), "base64"
+    text, encoding = _kept(payload)
+    detail = error.detail[:500] + (f" (kept: {KEPT_BYTES} of {len(payload)} bytes)" if encoding == "cut" else "")
     return {
         "topic": at.topic,
         "partition": at.partition,
@@ -157,11 +163,21 @@ def dead_letter(payload: bytes, error: Invalid, at: Position, item: int | None =
         "item": item,
         "source": source,
         "reason": error.reason,
-        "detail": error.detail[:500],
+        "detail": detail,
         "at": at.timestamp,
         "encoding": encoding,  # type: ignore[typeddict-item]
         "payload": text,
     }
+
+
+def _kept(payload: bytes) -> tuple[str, str]:
+    """The payload as text, and how it was made text."""
+    if len(payload) > KEPT_BYTES:
+        return payload[:KEPT_BYTES].decode(errors="backslashreplace"), "cut"
+    try:
+        return payload.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(payload).decode(), "base64"
 
 
 def _written(item: Any) -> bytes:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from cryptoviz.assets import AssetRegistry
-from cryptoviz.messages import NormalizedQuotes
+from cryptoviz.kafka import MAX_MESSAGE_BYTES
+from cryptoviz.messages import MOST_QUOTES, NormalizedQuotes, encode
 from cryptoviz.partitions import partition_of
-from processors.normalise import AHEAD_MS, Normaliser, Position
+from processors.normalise import AHEAD_MS, KEPT_BYTES, MOST_BYTES, Normaliser, Position
 
 NOW = 1_700_000_000_000
+MIB = 1024 * 1024
 HOME = partition_of("BTC", 4)
 AT = Position("quotes.raw", HOME, 7, NOW + 5)
 NORMALISER = Normaliser(AssetRegistry(), 4, 60)
@@ -157,3 +159,34 @@ def test_nothing_that_comes_in_stops_the_normaliser(fields: dict[str, Any], othe
         message, dead = NORMALISER.normalise(value, AT)
         assert message is not None or dead
         orjson.dumps([message, dead])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "begins"),
+    [
+        (b"\xff" * (8 * MIB - 1024), "too_large", "\\xff"),
+        (b"\x01" * (8 * MIB - 1024), "too_large", "\x01"),
+        (b"\xff" * (4 * MIB), "not_json", "\\xff"),
+        (_raw(0).replace(b"[0]", b"[" + b"0," * (2 * MIB - 1024) + b"0]"), "too_many_quotes", "{"),
+    ],
+    ids=["not text", "control signs", "half of that", "two million items"],
+)
+def test_the_largest_message_there_may_be_gets_one_letter_that_fits_into_a_message(
+    value: bytes, reason: str, begins: str
+) -> None:
+    message, [letter] = NORMALISER.normalise(value, AT)
+    assert message is None
+    assert (letter["reason"], letter["encoding"]) == (reason, "cut")
+    assert letter["payload"].startswith(begins)
+    assert letter["detail"].endswith(f"(kept: {KEPT_BYTES} of {len(value)} bytes)")
+    assert len(encode(letter)) < MAX_MESSAGE_BYTES
+
+
+def test_what_the_largest_raw_message_becomes_fits_into_a_message() -> None:
+    long = {"name": "n" * 128, "ref": "r" * 128, "price": 1e15, "volume_24h": 1e15, "market_cap": 1e15}
+    value = _raw(*[_quote(**long)] * MOST_QUOTES)
+    value = _raw(*[_quote(**long)] * (MOST_QUOTES * MOST_BYTES // len(value) - 1))
+    assert MOST_BYTES - 1024 < len(value) <= MOST_BYTES
+    message, dead = NORMALISER.normalise(value, AT)
+    assert dead == []
+    assert len(encode(message)) < MAX_MESSAGE_BYTES

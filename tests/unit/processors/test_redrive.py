@@ -94,6 +94,7 @@ def normalized(**changes: Any) -> bytes:
         (letter(b"{"), "set aside again as not_json"),
         (letter(b""), "set aside again as not_json"),
         (letter(b"not base64", encoding="base64"), "is not the base64"),
+        (letter(raw(), encoding="cut"), "only its beginning is there"),
         (letter(raw(interval_s=300)), "set aside again as wrong_interval"),
         (letter(raw(quote(at=NOW, price=-1))), "set aside again as wrong_schema"),
         (letter(raw(received_at=NOW + 60_001)), "set aside again as future"),
