@@ -59,8 +59,8 @@ class Writer:
 
     `pending` is the number of messages handed over and not yet acknowledged by the broker, `pending_bytes` what their
     values come to. A message the broker refuses for good is remembered and raised by the next `check`, `flush` or
-    `send`; so is a broker that refuses us before it has taken anything. One that does so later is waited for: what is on
-    its way would be lost.
+    `send`; so is a broker that refuses us before it has taken anything. One that does so later is waited for: what is
+    on its way would be lost.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from cryptoviz.settings import Settings
 
 PATIENCE_S = 2.0
+MOST_BYTES = 16 * 1024 * 1024  # of an answer; what a part says of itself is far shorter
 READER = "analyst"
 # The embedded broker is on this machine's own loopback; no login or certificate of another Kafka goes to it.
 PLAINTEXT: dict[str, Any] = {
@@ -42,9 +43,9 @@ def fetch(url: str, timeout_s: float = PATIENCE_S, authority: Path | None = None
     try:
         context = ssl.create_default_context(cafile=authority) if authority else None
         with urlopen(url, timeout=timeout_s, context=context) as answer:
-            return answer.status, answer.read()
+            return answer.status, answer.read(MOST_BYTES)
     except HTTPError as error:
-        return error.code, error.read()
+        return error.code, error.read(MOST_BYTES)
     except (URLError, OSError, ValueError):
         return None
 

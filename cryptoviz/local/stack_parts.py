@@ -45,9 +45,8 @@ def kafka_host(settings: Settings) -> str:
 
 def broker_of(settings: Settings) -> Broker:
     """The embedded broker of these settings."""
-    return Broker(
-        settings.home / "kafka", kafka_host(settings), settings.kafka_port, settings.kafka_controller_port, settings.log_format
-    )
+    ports = settings.kafka_port, settings.kafka_controller_port
+    return Broker(settings.home / "kafka", kafka_host(settings), *ports, settings.log_format)
 
 
 def users_file(home: Path) -> Path:

@@ -186,6 +186,7 @@ UNSTOPPABLE_FUNCTIONS = frozenset(
     {
         *("editDistance", "editDistanceUTF8", "damerauLevenshteinDistance", "jaroSimilarity", "jaroWinklerSimilarity"),
         *("arrayLevenshteinDistance", "arrayLevenshteinDistanceWeighted", "arraySimilarity"),
+        *("hasAny", "hasAll", "cutURLParameter"),
     }
 )
 # They name a file that holds their layout, or are no answer to an HTTP request.
