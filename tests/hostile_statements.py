@@ -282,8 +282,7 @@ EXHAUSTING: dict[str, tuple[str, ...]] = {
         "SELECT sum(editDistance(repeat('a', 60000 + number), repeat('b', 60000))) FROM numbers(3000)",
         "SELECT hasAny(range(0, 3000000), range(3000000, 6000000))",
         "SELECT hasAll(range(3000000), range(3000000))",
-        "SELECT length(cutURLParameter(concat('http://x/?', repeat('a=1&', 1000000)),"
-        " arrayMap(x -> concat('b', toString(x)), range(10000))))",
+        "SELECT cutURLParameter(concat('x/?', repeat('a=1&', 1000000)), arrayMap(x -> toString(x), range(10000)))",
         "SELECT sum(damerauLevenshteinDistance(repeat('a', 60000 + number), repeat('b', 60000))) FROM numbers(3000)",
         "SELECT arrayLevenshteinDistance(range(1000000), range(1000000))",
         "SELECT polygonsUnionCartesian([[[(0., 0.)]]], [[[(0., 0.)]]])",
