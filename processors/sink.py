@@ -66,6 +66,7 @@ class Sink:
         self._lag_at = 0.0
         self._turned_at = time.monotonic()
         self._kafka_away = False
+        self._shared_out_anew = False
 
     def run(self, stop: threading.Event) -> None:
         """Copy until `stop`, then store and commit what was read, within 5 s."""
@@ -78,6 +79,8 @@ class Sink:
             self._turned_at = time.monotonic()
             self._send_due(self._turned_at)
             self._resume()
+            if self._shared_out_anew:
+                self._pause_as_before()
             self._measure_lag(self._turned_at)
         self._farewell(time.monotonic() + FAREWELL_S)
 
@@ -141,6 +144,14 @@ class Sink:
             if lane.paused and not lane.full:
                 lane.paused = False
                 self._consumer.resume(self._partitions_of(lane))
+
+    def _pause_as_before(self) -> None:
+        """Say again which partitions are paused: a new assignment of the same ones keeps or loses it as it happens."""
+        self._shared_out_anew = False
+        for lane in self._lanes:
+            partitions = self._partitions_of(lane)
+            if partitions:
+                (self._consumer.pause if lane.paused else self._consumer.resume)(partitions)
 
     def _partitions_of(self, lane: Lane) -> list[TopicPartition]:
         return [TopicPartition(topic, part) for topic, part in self._assigned if topic in lane.topics]
@@ -214,8 +225,7 @@ class Sink:
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned.update((part.topic, part.partition) for part in partitions)
-        for lane in self._lanes:
-            lane.paused = False
+        self._shared_out_anew = True
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         # Their rows stay in the batches: whoever reads them next stores them again under the same keys.

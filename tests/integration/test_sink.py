@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -172,6 +173,38 @@ def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
         assert sink.text().count("waiting for it") == 1
         assert sink.text().count("ClickHouse is back") == 1
         assert sink.end() == 0
+    finally:
+        sink.end(signal.SIGKILL)
+        server.stop()
+
+
+def test_a_sink_that_waits_for_clickhouse_and_loses_its_place_in_the_group_goes_on_where_it_was(
+    settings: Settings, broker: KafkaServer, tmp_path: Path
+) -> None:
+    """Its partitions are paused then, and the same ones are given to it anew."""
+    server = ClickHouseServer(tmp_path)
+    server.start()
+    access = {"clickhouse_url": server.url, "clickhouse_password": SecretStr(server.password)}
+    own = settings.model_copy(update=access | {"sink_batch_rows": 300})
+    migrate(own)
+    sink = SinkProcess(own, tmp_path)
+    try:
+        numbers = fresh(1_500)
+        send(own, everything(numbers[:100]))
+        sink.start()
+        wait_caught_up(own)
+        server.kill()
+        send(own, everything(numbers[100:]))
+        wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to notice")
+        wait_until(lambda: lag_seen(own) == 1_400, 30, "all lanes to be full, nothing committed")
+        assert sink.process is not None
+        os.kill(sink.process.pid, signal.SIGSTOP)
+        wait_until(lambda: members(broker) == 0, 60, "the group to give the sink up")
+        os.kill(sink.process.pid, signal.SIGCONT)
+        wait_until(lambda: members(broker) == 1, 60, "the sink to join again")
+        server.start()
+        wait_caught_up(own)
+        assert counts(own) == expected(1_500)
     finally:
         sink.end(signal.SIGKILL)
         server.stop()
