@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).parents[2]
 def test_an_engine_gives_the_results_it_must(engine: str, tmp_path: Path) -> None:
     out = tmp_path / "results.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--rounds", "1", "--scale", "0.02", "--only", engine, "--out", str(out)],
+        [sys.executable, "-m", "bench", "--section", "same-work", "--rounds", "1", "--scale", "0.02", "--only", engine,
+         "--out", str(out)],
         cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": "tests"}, capture_output=True, text=True, timeout=280,
         check=False,
     )  # fmt: skip
