@@ -98,10 +98,13 @@ def needs_bars_after(engine: Engine) -> int:
 
 
 def restore_bar(engine: Engine, bar: Bar) -> None:
-    """Put a closed bar's close back; bars the state does not include yet are left for their second making."""
+    """Put a closed bar's close back; bars the state does not include yet are left for their second making.
+
+    One without a price, which no worker has written, is left out: statistics would come out infinite.
+    """
     track = engine.tracks.get(bar["source"])
     row = engine.row(bar["asset"])
-    if track is None or row is None or bar["interval_s"] != engine.rules.interval_s:
+    if track is None or row is None or bar["interval_s"] != engine.rules.interval_s or bar["close"] <= 0:
         return
     end = bar["start"] + bar["interval_s"] * MS
     if track.closed_until - kept_ms(engine.rules) < end <= track.closed_until:

@@ -364,3 +364,19 @@ def test_state_from_before_there_were_indicators_loads_and_they_start_anew() -> 
     made = [m for topic, _, m in found.apply(after, 10**6) if topic == "indicators"]
     assert made
     assert {entry["bollinger_middle"] for entry in made} == {None}
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0])
+def test_a_bar_without_a_price_is_not_put_back(price: float) -> None:
+    stream = random_stream(5, 60, gap=0.0)
+    engine = Engine(ASSETS, RULES)
+    bars = [bar for topic, _, bar in _run(stream, engine) if topic == "bars" and bar["interval_s"] == RULES.interval_s]
+    sound, spoilt = (load(dump(engine), ASSETS, RULES) for _ in range(2))
+    for bar in bars:
+        restore_bar(sound, bar)
+        restore_bar(spoilt, bar)
+    last = bars[-1]
+    restore_bar(spoilt, last | {"close": price})
+    end = last["start"] + RULES.interval_ms
+    histories = [found.tracks[last["source"]].history.until(end, RULES.history_ms) for found in (sound, spoilt)]
+    assert np.array_equal(*histories, equal_nan=True)
