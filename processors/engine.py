@@ -38,7 +38,6 @@ class Engine:
     ) -> None:  # fmt: skip
         self.rules = rules
         self.models = models
-        self.indicators = indicators
         self.online = online
         self.offset = -1
         self.raw_offset = -1
