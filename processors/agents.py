@@ -8,8 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
-from pydantic import TypeAdapter, ValidationError
-
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
@@ -23,9 +21,9 @@ from processors.normalise import (
     check_source,
     check_times,
     dead_letter,
-    first_problem,
 )
 from processors.outbox import Outbox
+from processors.reading import Reader
 from processors.recovery import LogReader, learned_key, recover
 from processors.rules import Rules
 from processors.snapshot import dump, dump_learned
@@ -40,7 +38,7 @@ USUAL_STEP = 100
 """Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
 Received = tuple[Position, bytes | None]
-_MESSAGE: TypeAdapter[NormalizedQuotes] = TypeAdapter(NormalizedQuotes)
+_MESSAGE = Reader(NormalizedQuotes)
 
 
 class Normalising:
@@ -198,10 +196,7 @@ def read_normalized(
     position: Position, value: bytes | None, interval_s: int, sources: Collection[str]
 ) -> NormalizedQuotes:
     """A normalized message; raises `Invalid` for what no normalising agent of this home has written."""
-    try:
-        message = _MESSAGE.validate_json(value or b"")
-    except ValidationError as error:
-        raise Invalid("wrong_schema", first_problem(error)) from error
+    message = _MESSAGE.read(value or b"")
     check_header(message, position, interval_s)
     check_place(message, position)
     check_source(message, sources)  # each one has series of its own, so that strangers' would fill the memory

@@ -16,6 +16,7 @@ from cryptoviz.errors import Invalid
 from cryptoviz.messages import MOST_QUOTES, DeadLetter, NormalizedQuotes, Quote, RawQuotes, encode
 from cryptoviz.partitions import partition_of
 from cryptoviz.topics import RAW
+from processors.reading import first_problem
 
 AHEAD_MS = 60_000
 """How far a producer's clock may be ahead of the broker's; a message beyond would make all that follows it late."""
@@ -185,9 +186,3 @@ def _written(item: Any) -> bytes:
         return encode(item)
     except orjson.JSONEncodeError:  # it reads what is nested far more deeply than what it writes
         return b'"nested too deeply to be written"'
-
-
-def first_problem(error: ValidationError) -> str:
-    """Where and what the first problem is, without the value."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

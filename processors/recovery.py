@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
-from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz.errors import Invalid, Retryable
 from cryptoviz.messages import Bar, Prediction
 from cryptoviz.topics import BARS, PREDICTIONS, STATE
 from processors.engine import Engine
+from processors.reading import Reader
 from processors.rules import Rules
 from processors.snapshot import (
     load,
@@ -37,8 +37,8 @@ TIMEOUT_S = 30.0
 POLL_S = 0.05
 BATCH = 5000
 _LEARNED = b"/learned/"
-_BAR: TypeAdapter[Bar] = TypeAdapter(Bar)
-_PREDICTION: TypeAdapter[Prediction] = TypeAdapter(Prediction)
+_BAR = Reader(Bar)
+_PREDICTION = Reader(Prediction)
 
 
 @dataclass
@@ -142,11 +142,11 @@ def _newest(reader: LogReader, partition: int) -> dict[bytes, bytes]:
 
 
 def _put_bar(engine: Engine, value: bytes) -> None:
-    restore_bar(engine, _BAR.validate_json(value))
+    restore_bar(engine, _BAR.read(value))
 
 
 def _put_prediction(engine: Engine, value: bytes) -> None:
-    restore_prediction(engine, _PREDICTION.validate_json(value))
+    restore_prediction(engine, _PREDICTION.read(value))
 
 
 def _restore(reader: LogReader, topic: str, partition: int, since: int, put_back: Callable[[bytes], None]) -> None:
@@ -157,7 +157,7 @@ def _restore(reader: LogReader, topic: str, partition: int, since: int, put_back
         try:
             put_back(message.value() or b"")
             good += 1
-        except ValidationError:
+        except Invalid:
             strange += 1
     told = f", {strange} unreadable ones left out" if strange else ""
     logger.info("partition %d: read %d messages of %s again%s", partition, good, topic, told)

@@ -147,14 +147,15 @@ class Inserter:
         self._count(rows, batch, time.monotonic() - began)
 
     def _insert(self, rows: Rows, token: str) -> None:
-        database, names = self._settings.clickhouse_database, list(rows.columns)
+        database, columns = self._settings.clickhouse_database, rows.columns
+        names = list(columns)
         try:
             client = self._client = self._client or self._connect()
             if rows.table not in self._types:
                 context = client.create_insert_context(rows.table, names, database=database)
                 self._types[rows.table] = context.column_types
             client.insert(
-                rows.table, list(rows.columns.values()), names, database=database, column_oriented=True,
+                rows.table, list(columns.values()), names, database=database, column_oriented=True,
                 column_types=self._types[rows.table], settings=INSERT_SETTINGS | {"insert_deduplication_token": token},
             )  # fmt: skip
         except (ClickHouseError, OSError) as error:

@@ -18,6 +18,7 @@ from cryptoviz.kafka_access import Access
 from cryptoviz.metrics import serve
 from cryptoviz.progress import SINK_GROUP
 from cryptoviz.settings import Settings
+from processors.garbage import search_rarely
 from processors.sink import OnCommit, OnError, Sink
 from processors.sink_insert import Inserter
 from processors.sink_metrics import SinkMetrics
@@ -40,6 +41,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     sys.setswitchinterval(SWITCH_S)
+    search_rarely()
     metrics = SinkMetrics()
     require_topics(settings, stop)
     if stop.is_set():

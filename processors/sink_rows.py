@@ -1,13 +1,10 @@
-"""Messages to rows: which table and columns each topic fills, column by column, without an object per row. Pure."""
+"""Messages to rows: which table and columns each topic fills. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from cryptoviz import topics
 from cryptoviz.errors import Invalid
@@ -23,12 +20,14 @@ from cryptoviz.messages import (
     SourceStatus,
     Stats,
 )
-from processors.normalise import Position, dead_letter, first_problem
+from processors.normalise import Position, dead_letter
+from processors.reading import Reader
 
 QUOTE = (
     "asset", "name", "symbol", "ref", "currency", "price", "open", "high", "low", "volume", "percent_change_24h",
     "market_cap", "volume_24h", "event_at", "received_at", "at", "item", "feeds",
 )  # fmt: skip
+QUOTES = ("source", "origin", "topic", "partition", "offset")
 BAR = (
     "asset", "source", "interval_s", "start", "open", "high", "low", "close", "volume", "quotes", "origin",
 )  # fmt: skip
@@ -48,11 +47,12 @@ SCORE = (
     "relative_error", "hit",
 )  # fmt: skip
 ENTRY = ("source", "asset", "since", "state", "reason")
+STATUS = ("since", "state", "until", "reason")
 LETTER = ("topic", "partition", "offset", "item", "source", "reason", "detail", "at", "encoding", "payload")
 FILED = ("filed_at", "precedence")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "quotes": (*QUOTE, "repeated", "source", "origin", "topic", "partition", "offset", "precedence"),
+    "quotes": (*QUOTE, "repeated", *QUOTES, "precedence"),
     "bars": (*BAR, *FILED),
     "stats": (*STATS, *WINDOW, *FILED),
     "indicators": (*INDICATORS, *FILED),
@@ -60,7 +60,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "signals": (*SIGNAL, *SIGNAL_AT, *FILED),
     "scores": (*SCORES, *SCORE, "covered", "intervals", *FILED),
     "dead_letters": ("letter", *LETTER, *FILED),
-    "source_health": ("source", "asset", "since", "state", "until", "reason", "last_seen"),
+    "source_health": ("source", "asset", *STATUS, "last_seen"),
 }
 
 # What each whole number must stay below: beyond it a column cannot hold it, and one message would stop the sink.
@@ -80,40 +80,29 @@ _WRAP = 2**20
 
 
 class Rows:
-    """Rows of one table as one list per column."""
+    """Rows of one table, each a tuple in the order of its `COLUMNS`."""
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS[table]}
-        self.count = 0
+        self._rows: list[tuple[Any, ...]] = []
 
-    def extend(self, count: int, varying: Mapping[str, Sequence[Any]], same: Mapping[str, Any]) -> None:
-        """Append `count` rows; raises `Invalid`, appending nothing, if a whole number does not fit its column."""
-        for name, values in varying.items():
-            if name in LIMITS:
-                known = [value for value in values if value is not None]
-                _check_fits(name, min(known, default=None))
-                _check_fits(name, max(known, default=None))
-        for name, value in same.items():
-            _check_fits(name, value)
-        for name, values in varying.items():
-            self.columns[name].extend(values)
-        for name, value in same.items():
-            if count == 1:
-                self.columns[name].append(value)
-            else:
-                self.columns[name].extend(repeat(value, count))
-        self.count += count
+    def extend(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Append these."""
+        self._rows.extend(rows)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._rows)
 
-def _check_fits(name: str, value: Any) -> None:
-    limit = LIMITS.get(name)
-    if limit is not None and value is not None and not 0 <= value < limit:
-        raise Invalid("out_of_range", name)
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The same as one list per column, made anew each time."""
+        columns = map(list, zip(*self._rows, strict=True)) if self._rows else iter([])
+        return {name: next(columns, []) for name in COLUMNS[self.table]}
 
 
 Tables = dict[str, Rows]
-Unpack = Callable[[Sequence[Mapping[str, Any]]], dict[str, Sequence[Any]]]
 
 
 def precedence(at: Position) -> int:
@@ -121,17 +110,8 @@ def precedence(at: Position) -> int:
     return U63 - 1 - (at.timestamp * _WRAP + at.offset % _WRAP)
 
 
-def _unpack(names: tuple[str, ...]) -> Unpack:
-    pick = itemgetter(*names)
-    return lambda items: dict(zip(names, zip(*map(pick, items), strict=True), strict=True))
-
-
-_quote_columns, _window_columns, _forecast_columns = map(_unpack, (QUOTE, WINDOW, FORECAST))
-_signal_columns, _score_columns = map(_unpack, (SIGNAL_AT, SCORE))
-
-
-def _filed(at: Position) -> dict[str, int]:
-    return {"filed_at": at.timestamp, "precedence": precedence(at)}
+def _filed(at: Position) -> tuple[int, int]:
+    return at.timestamp, precedence(at)
 
 
 def _of(tables: Tables, table: str) -> Rows:
@@ -155,59 +135,56 @@ class Health:
             return
         if len(self._last) >= MOST_SOURCES:
             del self._last[next(iter(self._last))]
-        row = {"source": source, "asset": "", "last_seen": seen} | status
-        _of(tables, "source_health").extend(1, {}, {name: row[name] for name in COLUMNS["source_health"]})
+        _of(tables, "source_health").extend([(source, "", *_status(status), seen)])
         self._last[source] = (state, seen)
 
 
 def _add_quotes(message: NormalizedQuotes, at: Position, tables: Tables) -> None:
-    quotes = message["quotes"]
-    if not quotes:
-        return
-    varying = _quote_columns(quotes) | {"repeated": [quote.get("repeated", False) for quote in quotes]}
-    same = _named(message, ("source", "origin", "topic", "partition", "offset"))
-    _of(tables, "quotes").extend(len(quotes), varying, same | {"precedence": precedence(at)})
+    if quotes := message["quotes"]:
+        same = (*_quotes(message), precedence(at))
+        _of(tables, "quotes").extend([(*_quote(one), one.get("repeated", False), *same) for one in quotes])
 
 
 def _add_bar(message: Bar, at: Position, tables: Tables) -> None:
-    _of(tables, "bars").extend(1, {}, _named(message, BAR) | _filed(at))
+    _of(tables, "bars").extend([(*_bar(message), *_filed(at))])
 
 
 def _add_stats(message: Stats, at: Position, tables: Tables) -> None:
     if windows := message["windows"]:
-        same = _named(message, STATS) | _filed(at)
-        _of(tables, "stats").extend(len(windows), _window_columns(windows), same)
+        head, filed = _stats(message), _filed(at)
+        _of(tables, "stats").extend([(*head, *_window(one), *filed) for one in windows])
 
 
 def _add_indicators(message: Indicators, at: Position, tables: Tables) -> None:
-    _of(tables, "indicators").extend(1, {}, _named(message, INDICATORS) | _filed(at))
+    _of(tables, "indicators").extend([(*_indicators(message), *_filed(at))])
 
 
 def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
     if forecasts := message["forecasts"]:
-        bounds = [[(bound["level"], bound["lower"], bound["upper"]) for bound in one["bounds"]] for one in forecasts]
-        varying = _forecast_columns(forecasts)
-        varying |= {"bounds": bounds, "weight": [one.get("weight") for one in forecasts]}
-        _of(tables, "predictions").extend(len(forecasts), varying, _named(message, PREDICTION) | _filed(at))
+        head, filed = _prediction(message), _filed(at)
+        _of(tables, "predictions").extend([
+            (*head, *_forecast(one), list(map(_bound, one["bounds"])), one.get("weight"), *filed) for one in forecasts
+        ])  # fmt: skip
 
 
 def _add_signal(message: Signal, at: Position, tables: Tables) -> None:
     if signals := message["signals"]:
-        _of(tables, "signals").extend(len(signals), _signal_columns(signals), _named(message, SIGNAL) | _filed(at))
+        head, filed = _signal(message), _filed(at)
+        _of(tables, "signals").extend([(*head, *_signal_at(one), *filed) for one in signals])
 
 
 def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
     if scores := message["scores"]:
-        judged = [one["intervals"] for one in scores]
-        varying = _score_columns(scores) | {
-            "covered": [[(one["level"], one["inside"]) for one in intervals] for intervals in judged],
-            "intervals": [[(one["level"], one["width"], one["winkler"]) for one in intervals] for intervals in judged],
-        }
-        _of(tables, "scores").extend(len(scores), varying, _named(message, SCORES) | _filed(at))
+        head, filed = _scores(message), _filed(at)
+        _of(tables, "scores").extend([
+            (*head, *_score(one), list(map(_covered, one["intervals"])), list(map(_judged, one["intervals"])), *filed)
+            for one in scores
+        ])  # fmt: skip
 
 
 def _add_entry(message: LedgerEntry, at: Position, tables: Tables) -> None:
-    _of(tables, "source_health").extend(1, {}, _named(message, ENTRY) | {"until": None, "last_seen": message["since"]})
+    source, asset, since, state, reason = _entry(message)
+    _of(tables, "source_health").extend([(source, asset, since, state, None, reason, since)])
 
 
 def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
@@ -215,35 +192,37 @@ def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
     if message["offset"] is None:  # it was set aside before it had a place in the log: the letter's own place is its id
         place = (at.topic, at.partition, at.offset, None)
     letter = "/".join("" if part is None else str(part) for part in place)
-    _of(tables, "dead_letters").extend(1, {}, _named(message, LETTER) | {"letter": letter} | _filed(at))
+    _of(tables, "dead_letters").extend([(letter, *_letter(message), *_filed(at))])
 
 
-def _named(message: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: message[name] for name in names}
+# Each takes the fields of a message, or of an item in its list, in the order of the columns.
+_quote, _quotes, _bar, _stats, _window = (itemgetter(*names) for names in (QUOTE, QUOTES, BAR, STATS, WINDOW))
+_indicators, _prediction, _forecast = (itemgetter(*names) for names in (INDICATORS, PREDICTION, FORECAST))
+_signal, _signal_at, _scores, _score = (itemgetter(*names) for names in (SIGNAL, SIGNAL_AT, SCORES, SCORE))
+_entry, _status, _letter = (itemgetter(*names) for names in (ENTRY, STATUS, LETTER))
+_bound, _covered, _judged = (
+    itemgetter(*names) for names in (("level", "lower", "upper"), ("level", "inside"), ("level", "width", "winkler"))
+)
 
-
-_ADD: dict[str, tuple[TypeAdapter[Any], Callable[[Any, Position, Tables], None]]] = {
-    topics.NORMALIZED.name: (TypeAdapter(NormalizedQuotes), _add_quotes),
-    topics.BARS.name: (TypeAdapter(Bar), _add_bar),
-    topics.STATS.name: (TypeAdapter(Stats), _add_stats),
-    topics.INDICATORS.name: (TypeAdapter(Indicators), _add_indicators),
-    topics.PREDICTIONS.name: (TypeAdapter(Prediction), _add_prediction),
-    topics.SIGNALS.name: (TypeAdapter(Signal), _add_signal),
-    topics.LEDGER.name: (TypeAdapter(LedgerEntry), _add_entry),
-    topics.SCORES.name: (TypeAdapter(Scores), _add_scores),
+_ADD: dict[str, tuple[Reader[Any], Callable[[Any, Position, Tables], None]]] = {
+    topics.NORMALIZED.name: (Reader(NormalizedQuotes, LIMITS), _add_quotes),
+    topics.BARS.name: (Reader(Bar, LIMITS), _add_bar),
+    topics.STATS.name: (Reader(Stats, LIMITS), _add_stats),
+    topics.INDICATORS.name: (Reader(Indicators, LIMITS), _add_indicators),
+    topics.PREDICTIONS.name: (Reader(Prediction, LIMITS), _add_prediction),
+    topics.SIGNALS.name: (Reader(Signal, LIMITS), _add_signal),
+    topics.LEDGER.name: (Reader(LedgerEntry, LIMITS), _add_entry),
+    topics.SCORES.name: (Reader(Scores, LIMITS), _add_scores),
 }
-_ADD_LETTER = (TypeAdapter(DeadLetter), _add_letter)
+_ADD_LETTER = (Reader(DeadLetter, LIMITS), _add_letter)
 DEAD_TOPICS = tuple(topic.name for topic in topics.TOPICS if topic.keeping == "dead")
 TOPICS = (*_ADD, *DEAD_TOPICS)
 
 
 def add_message(value: bytes, at: Position, tables: Tables, health: Health) -> Mapping[str, Any]:
     """Append the rows of one message to `tables` and return it; raises `Invalid` for one that cannot be read."""
-    adapter, add = _ADD.get(at.topic, _ADD_LETTER)
-    try:
-        message: Mapping[str, Any] = adapter.validate_json(value)
-    except ValidationError as error:
-        raise Invalid("schema", first_problem(error)) from error
+    reader, add = _ADD.get(at.topic, _ADD_LETTER)
+    message: Mapping[str, Any] = reader.read(value)
     if at.topic == topics.NORMALIZED.name and (status := message.get("status")):
         health.add(message["source"], status, message["received_at"], tables)
     add(message, at, tables)

@@ -14,6 +14,7 @@ from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import Settings  # noqa: E402
 from cryptoviz.topics import TOPICS  # noqa: E402
 from processors.app import build  # noqa: E402
+from processors.garbage import search_rarely  # noqa: E402
 
 KAFKA_WAIT_S = 30.0
 
@@ -30,6 +31,7 @@ def run(settings: Settings) -> None:
         redirect_stdouts=False,
         quiet=True,
     )
+    search_rarely()
     app.watch.start()
     worker.execute_from_commandline()
 
