@@ -49,7 +49,7 @@ def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str,
         "session.timeout.ms": 10_000,
         "heartbeat.interval.ms": 3_000,
         "isolation.level": "read_committed",
-        "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+        "fetch.message.max.bytes": 1024 * 1024,
         "reconnect.backoff.max.ms": 2000,
     }
 

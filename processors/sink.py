@@ -54,6 +54,7 @@ class Sink:
         self._inserter = inserter
         self._writer = writer
         self._metrics = metrics
+        self._counters = {topic: metrics.messages.labels(topic) for topic in TOPICS}
         self._lanes = lanes(settings)
         self._lane_of = {topic: lane for lane in self._lanes for topic in lane.topics}
         self._lane_named = {lane.name: lane for lane in self._lanes}
@@ -107,7 +108,7 @@ class Sink:
         self._add(lane.batch, value, at)
         lane.batch.include(at, len(value), time.monotonic())
         self._next[at.topic, at.partition] = at.offset + 1
-        self._metrics.messages.labels(at.topic).inc()
+        self._counters[at.topic].inc()
         if lane.full and not lane.paused:
             self._make_room(lane, stop)
 

@@ -22,7 +22,7 @@ from cryptoviz.errors import Retryable
 from cryptoviz.settings import Settings
 from processors.normalise import Position
 from processors.sink_metrics import SinkMetrics
-from processors.sink_rows import Rows, Tables
+from processors.sink_rows import COLUMNS, Rows, Tables
 
 logger = logging.getLogger(__name__)
 
@@ -147,16 +147,15 @@ class Inserter:
         self._count(rows, batch, time.monotonic() - began)
 
     def _insert(self, rows: Rows, token: str) -> None:
-        database, columns = self._settings.clickhouse_database, rows.columns
-        names = list(columns)
+        database, names = self._settings.clickhouse_database, COLUMNS[rows.table]
         try:
             client = self._client = self._client or self._connect()
             if rows.table not in self._types:
                 context = client.create_insert_context(rows.table, names, database=database)
                 self._types[rows.table] = context.column_types
             client.insert(
-                rows.table, list(columns.values()), names, database=database, column_oriented=True,
-                column_types=self._types[rows.table], settings=INSERT_SETTINGS | {"insert_deduplication_token": token},
+                rows.table, rows.rows, names, database=database, column_types=self._types[rows.table],
+                settings=INSERT_SETTINGS | {"insert_deduplication_token": token},
             )  # fmt: skip
         except (ClickHouseError, OSError) as error:
             self._forget_client()

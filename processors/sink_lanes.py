@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from cryptoviz import topics
 from cryptoviz.settings import Settings
@@ -13,7 +12,7 @@ from processors.sink_rows import DEAD_TOPICS, TOPICS
 REMEMBERED_FORECASTS = 20_000
 # Dead letters carry whole messages, so that rows alone do not bound the memory. Each lane holds twice as much at most,
 # while ClickHouse is away: the batch on its way and the next.
-MOST_BYTES = 24 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 
 
 @dataclass
@@ -58,15 +57,15 @@ def lanes(settings: Settings) -> list[Lane]:
 
 
 class Forecasts:
-    """Digests of the forecasts seen last, by id: the first one filed counts, a differing second one is noticed."""
+    """Hashes of the forecasts seen last, by id: the first one filed counts, a differing second one is noticed."""
 
     def __init__(self, limit: int = REMEMBERED_FORECASTS) -> None:
         self._limit = limit
-        self._digests: dict[str, bytes] = {}
+        self._hashes: dict[str, int] = {}
 
     def differs(self, key: str, value: bytes) -> bool:
         """Whether a message with this id was seen before and said something else."""
-        if len(self._digests) >= self._limit and key not in self._digests:
-            del self._digests[next(iter(self._digests))]
-        digest = blake2b(value, digest_size=8).digest()
-        return self._digests.setdefault(key, digest) != digest
+        if len(self._hashes) >= self._limit and key not in self._hashes:
+            del self._hashes[next(iter(self._hashes))]
+        said = hash(value)
+        return self._hashes.setdefault(key, said) != said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -79,27 +80,17 @@ HEALTH_EVERY_MS = 60_000  # a source's state is written when it changes, and thi
 _WRAP = 2**20
 
 
+@dataclass
 class Rows:
     """Rows of one table, each a tuple in the order of its `COLUMNS`."""
 
-    def __init__(self, table: str) -> None:
-        self.table = table
-        self._rows: list[tuple[Any, ...]] = []
-
-    def extend(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Append these."""
-        self._rows.extend(rows)
+    table: str
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self._rows)
-
-    @property
-    def columns(self) -> dict[str, list[Any]]:
-        """The same as one list per column, made anew each time."""
-        columns = map(list, zip(*self._rows, strict=True)) if self._rows else iter([])
-        return {name: next(columns, []) for name in COLUMNS[self.table]}
+        return len(self.rows)
 
 
 Tables = dict[str, Rows]
@@ -135,34 +126,34 @@ class Health:
             return
         if len(self._last) >= MOST_SOURCES:
             del self._last[next(iter(self._last))]
-        _of(tables, "source_health").extend([(source, "", *_status(status), seen)])
+        _of(tables, "source_health").rows.extend([(source, "", *_status(status), seen)])
         self._last[source] = (state, seen)
 
 
 def _add_quotes(message: NormalizedQuotes, at: Position, tables: Tables) -> None:
     if quotes := message["quotes"]:
         same = (*_quotes(message), precedence(at))
-        _of(tables, "quotes").extend([(*_quote(one), one.get("repeated", False), *same) for one in quotes])
+        _of(tables, "quotes").rows.extend([(*_quote(one), one.get("repeated", False), *same) for one in quotes])
 
 
 def _add_bar(message: Bar, at: Position, tables: Tables) -> None:
-    _of(tables, "bars").extend([(*_bar(message), *_filed(at))])
+    _of(tables, "bars").rows.extend([(*_bar(message), *_filed(at))])
 
 
 def _add_stats(message: Stats, at: Position, tables: Tables) -> None:
     if windows := message["windows"]:
         head, filed = _stats(message), _filed(at)
-        _of(tables, "stats").extend([(*head, *_window(one), *filed) for one in windows])
+        _of(tables, "stats").rows.extend([(*head, *_window(one), *filed) for one in windows])
 
 
 def _add_indicators(message: Indicators, at: Position, tables: Tables) -> None:
-    _of(tables, "indicators").extend([(*_indicators(message), *_filed(at))])
+    _of(tables, "indicators").rows.extend([(*_indicators(message), *_filed(at))])
 
 
 def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
     if forecasts := message["forecasts"]:
         head, filed = _prediction(message), _filed(at)
-        _of(tables, "predictions").extend([
+        _of(tables, "predictions").rows.extend([
             (*head, *_forecast(one), list(map(_bound, one["bounds"])), one.get("weight"), *filed) for one in forecasts
         ])  # fmt: skip
 
@@ -170,13 +161,13 @@ def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
 def _add_signal(message: Signal, at: Position, tables: Tables) -> None:
     if signals := message["signals"]:
         head, filed = _signal(message), _filed(at)
-        _of(tables, "signals").extend([(*head, *_signal_at(one), *filed) for one in signals])
+        _of(tables, "signals").rows.extend([(*head, *_signal_at(one), *filed) for one in signals])
 
 
 def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
     if scores := message["scores"]:
         head, filed = _scores(message), _filed(at)
-        _of(tables, "scores").extend([
+        _of(tables, "scores").rows.extend([
             (*head, *_score(one), list(map(_covered, one["intervals"])), list(map(_judged, one["intervals"])), *filed)
             for one in scores
         ])  # fmt: skip
@@ -184,7 +175,7 @@ def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
 
 def _add_entry(message: LedgerEntry, at: Position, tables: Tables) -> None:
     source, asset, since, state, reason = _entry(message)
-    _of(tables, "source_health").extend([(source, asset, since, state, None, reason, since)])
+    _of(tables, "source_health").rows.extend([(source, asset, since, state, None, reason, since)])
 
 
 def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
@@ -192,7 +183,7 @@ def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
     if message["offset"] is None:  # it was set aside before it had a place in the log: the letter's own place is its id
         place = (at.topic, at.partition, at.offset, None)
     letter = "/".join("" if part is None else str(part) for part in place)
-    _of(tables, "dead_letters").extend([(letter, *_letter(message), *_filed(at))])
+    _of(tables, "dead_letters").rows.extend([(letter, *_letter(message), *_filed(at))])
 
 
 # Each takes the fields of a message, or of an item in its list, in the order of the columns.

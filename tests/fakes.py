@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +114,7 @@ class FakeClickHouse:
     tokens_tried: list[str] = field(default_factory=list)
     closed: int = 0
 
-    def create_insert_context(self, table: str, column_names: list[str], database: str) -> Any:
+    def create_insert_context(self, table: str, column_names: Sequence[str], database: str) -> Any:
         """Whose column types the sink asks for."""
         return self
 
@@ -122,13 +123,14 @@ class FakeClickHouse:
         """Types are ClickHouse's business."""
         return []
 
-    def insert(self, table: str, data: list[list[Any]], column_names: list[str], **options: Any) -> None:
-        """Remember table, columns and token."""
+    def insert(self, table: str, data: list[tuple[Any, ...]], column_names: Sequence[str], **options: Any) -> None:
+        """Remember table, rows as columns, and token."""
         token = options["settings"]["insert_deduplication_token"]
         self.tokens_tried.append(token)
         if self.troubles:
             raise self.troubles.pop(0)
-        self.inserts.append((table, dict(zip(column_names, data, strict=True)), token))
+        columns = {name: [row[place] for row in data] for place, name in enumerate(column_names)}
+        self.inserts.append((table, columns, token))
 
     def close(self) -> None:
         """Count the connections given up."""

@@ -30,7 +30,7 @@ from processors.engine import Engine
 from processors.normalise import Normaliser, Position, dead_letter
 from processors.outbox import Outbox
 from processors.rules import Rules
-from processors.sink_rows import DEAD_TOPICS, Health, Tables, add_message, add_unreadable_letter
+from processors.sink_rows import COLUMNS, DEAD_TOPICS, Health, Tables, add_message, add_unreadable_letter
 from processors.snapshot import dump, dump_learned
 from producers.failures import failure_of, retry_after
 from producers.http import decode
@@ -62,11 +62,12 @@ def column_types(table: str) -> dict[str, Any]:
 def stored(tables: Tables) -> None:
     """Write the rows as the ClickHouse client would; whatever it cannot write would stop the sink."""
     for rows in tables.values():
-        types = [column_types(rows.table)[name] for name in rows.columns]
-        assert {len(values) for values in rows.columns.values()} == {rows.count}
+        names = COLUMNS[rows.table]
+        types = [column_types(rows.table)[name] for name in names]
+        assert {len(row) for row in rows.rows} <= {len(names)}
         if not rows.count:
             continue
-        context = InsertContext(rows.table, list(rows.columns), types, list(rows.columns.values()), True)
+        context = InsertContext(rows.table, names, types, rows.rows)
         b"".join(NativeTransform.build_insert(context))
         if context.insert_exception:
             raise context.insert_exception

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from cryptoviz.messages import result_id
 from processors.normalise import Position
-from processors.sink_rows import Health, Tables, add_message
+from processors.sink_rows import COLUMNS, Health, Tables, add_message
 
 INTERVAL_S = 60
 SOON_MS = 11_000  # a forecast is filed that long after its moment, unless it is said to be late
@@ -49,8 +49,7 @@ def file_all(client: Client, database: str, forecasts: Iterable[Judged], offset:
     for topic, message, filed_at in messages(list(forecasts)):
         add_message(orjson.dumps(message), Position(topic, 0, offset, filed_at), tables, Health())
     for table, rows in tables.items():
-        names = list(rows.columns)
-        client.insert(table, list(rows.columns.values()), names, database=database, column_oriented=True)
+        client.insert(table, rows.rows, COLUMNS[table], database=database)
 
 
 def messages(forecasts: list[Judged]) -> Iterator[tuple[str, Any, int]]:

@@ -13,6 +13,7 @@ from cryptoviz.monitor.monitor import COLUMNS
 from cryptoviz.monitor.samples import Sample
 from cryptoviz.progress import SINK_GROUP, WORKER_GROUP
 from processors.normalise import Position
+from processors.sink_rows import COLUMNS as ROWS
 from processors.sink_rows import Health, Tables, add_message
 
 EVERY_MS = 15_000
@@ -36,10 +37,7 @@ def fill_letters(client: Client, database: str, until_ms: int) -> None:
     for number in range(3):
         at = Position("quotes.raw.dead", 0, number, until_ms - number * 60_000 - 1_000)
         add_message(orjson.dumps(letter(number)), at, tables, health)
-    rows = tables["dead_letters"]
-    client.insert(
-        "dead_letters", list(rows.columns.values()), list(rows.columns), database=database, column_oriented=True
-    )
+    client.insert("dead_letters", tables["dead_letters"].rows, ROWS["dead_letters"], database=database)
 
 
 def _round(number: int) -> Iterator[Sample]:

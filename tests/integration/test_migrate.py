@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from pydantic import SecretStr
+from row_columns import columns
 from sink_messages import letter
 from stored_market import made
 
@@ -80,9 +81,9 @@ def test_rows_of_the_first_version_are_all_there_after_the_last(stack_settings: 
     assert set(tables) == set(KEYS) - {"alerts"}  # which nothing writes
     for table, rows in tables.items():
         there = {row[0] for row in ask(stack_settings, f"DESCRIBE {{db}}.{table}")}
-        columns = {name: values for name, values in rows.columns.items() if name in there}
-        client.insert(table, list(columns.values()), list(columns), database=database, column_oriented=True)
-        sql = f"SELECT {', '.join(f'toString({name})' for name in columns)} FROM {{db}}.{table} FINAL ORDER BY ALL"
+        known = {name: values for name, values in columns(rows).items() if name in there}
+        client.insert(table, list(known.values()), list(known), database=database, column_oriented=True)
+        sql = f"SELECT {', '.join(f'toString({name})' for name in known)} FROM {{db}}.{table} FINAL ORDER BY ALL"
         kept[table] = sql, ask(stack_settings, sql)
     migrate(stack_settings)
     assert {table: ask(stack_settings, sql) for table, (sql, _) in kept.items()} == {
@@ -105,8 +106,8 @@ def test_the_sink_fills_every_column_but_the_time_of_the_insert(stack_settings: 
     migrate(stack_settings)
     stored = "SELECT table, name FROM system.columns WHERE database = '{db}' AND default_kind != 'ALIAS'"
     found = ask(stack_settings, stored)
-    for table, columns in COLUMNS.items():
-        assert {name for where, name in found if where == table} == {*columns, "inserted_at"}
+    for table, names in COLUMNS.items():
+        assert {name for where, name in found if where == table} == {*names, "inserted_at"}
 
 
 def test_another_bar_length_on_tables_that_have_rows_is_one_clear_line(stack_settings: Settings) -> None:

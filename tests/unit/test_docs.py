@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from row_columns import columns
 from unit.processors.indicator_series import run, walk
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
@@ -129,7 +130,7 @@ def test_the_indicator_of_the_guide_reaches_its_table_by_one_file_and_one_line()
     for offset, (topic, _, made) in enumerate(out):
         if topic == "indicators" and made["source"] == "binance":
             add_message(encode(made), Position(topic, 0, offset, 1), tables, Health())
-    more = tables["indicators"].columns["more"]
+    more = columns(tables["indicators"])["more"]
     assert more[:10] == [{}] * 10
     assert [round(row["rate_of_change"], 9) for row in more[10:12]] == [10.0, round(1000 / 101, 9)]
 

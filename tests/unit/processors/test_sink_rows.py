@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 import orjson
 import pytest
 import sink_messages as made
+from row_columns import columns
 
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import (
@@ -88,12 +89,12 @@ def test_the_fields_of_a_message_are_the_columns_of_its_table(table: str, expect
 def test_a_message_of_quotes_becomes_a_row_per_quote_with_the_place_of_the_raw_message() -> None:
     rows = rows_of("quotes.normalized", made.quotes(5, 3))["quotes"]
     assert rows.count == 3
-    assert {len(values) for values in rows.columns.values()} == {3}
-    assert rows.columns["item"] == [0, 1, 2]
-    assert rows.columns["topic"] == ["quotes.raw"] * 3
-    assert rows.columns["offset"] == [5] * 3
-    assert rows.columns["repeated"] == [False] * 3
-    assert rows.columns["market_cap"] == [None] * 3
+    assert {len(row) for row in rows.rows} == {len(COLUMNS["quotes"])}
+    assert columns(rows)["item"] == [0, 1, 2]
+    assert columns(rows)["topic"] == ["quotes.raw"] * 3
+    assert columns(rows)["offset"] == [5] * 3
+    assert columns(rows)["repeated"] == [False] * 3
+    assert columns(rows)["market_cap"] == [None] * 3
 
 
 def test_a_heartbeat_gives_one_row_of_health_per_state_and_minute() -> None:
@@ -102,7 +103,7 @@ def test_a_heartbeat_gives_one_row_of_health_per_state_and_minute() -> None:
     beats = [made.heartbeat(0), made.heartbeat(5), made.heartbeat(59), made.heartbeat(61), made.heartbeat(62, "late")]
     for offset, beat in enumerate(beats):
         add_message(orjson.dumps(beat), Position("quotes.normalized", 0, offset, 1), tables, health)
-    rows = tables["source_health"].columns
+    rows = columns(tables["source_health"])
     assert rows["last_seen"] == [made.T0, made.T0 + 61_000, made.T0 + 62_000]
     assert rows["state"] == ["available", "available", "late"]
     assert list(tables) == ["source_health"]
@@ -116,11 +117,11 @@ def test_no_number_of_sources_makes_the_memory_of_their_states_grow() -> None:
             beat = made.heartbeat(number % 50) | {"source": source}
             add_message(orjson.dumps(beat), Position("quotes.normalized", 0, 2 * number, 1), tables, health)
     assert len(health._last) == MOST_SOURCES
-    assert tables["source_health"].columns["source"].count("binance") == 1  # the one that is heard of is kept
+    assert columns(tables["source_health"])["source"].count("binance") == 1  # the one that is heard of is kept
 
 
 def test_a_prediction_becomes_a_row_per_model_and_horizon() -> None:
-    rows = rows_of("predictions", made.prediction(0))["predictions"].columns
+    rows = columns(rows_of("predictions", made.prediction(0))["predictions"])
     assert rows["model"] == ["trend", "trend", "ma_long", "ma_long"]
     assert rows["forecast"] == [101.0, 101.0, None, None]
     assert rows["bounds"] == [[(0.8, 90.0, 110.0)], [(0.8, 90.0, 110.0)], [], []]
@@ -128,16 +129,16 @@ def test_a_prediction_becomes_a_row_per_model_and_horizon() -> None:
 
 
 def test_bars_statistics_indicators_and_signals_become_rows() -> None:
-    assert rows_of("bars", made.bar(1))["bars"].columns["close"] == [3.0]
-    assert rows_of("stats", made.stats(1))["stats"].columns["window_s"] == [3600, 86400]
-    indicators = rows_of("indicators", made.indicators(1))["indicators"].columns
+    assert columns(rows_of("bars", made.bar(1))["bars"])["close"] == [3.0]
+    assert columns(rows_of("stats", made.stats(1))["stats"])["window_s"] == [3600, 86400]
+    indicators = columns(rows_of("indicators", made.indicators(1))["indicators"])
     assert (indicators["rsi"], indicators["macd"]) == ([51.0], [None])
     assert indicators["more"] == [{"rate_of_change": -1.25, "other": 2.0}]
-    assert rows_of("signals", made.signal(1))["signals"].columns["ma_trend"] == ["bullish", None]
+    assert columns(rows_of("signals", made.signal(1))["signals"])["ma_trend"] == ["bullish", None]
 
 
 def test_scores_become_a_row_per_forecast_with_what_was_covered_and_how_well() -> None:
-    rows = rows_of("scores", made.scores(0))["scores"].columns
+    rows = columns(rows_of("scores", made.scores(0))["scores"])
     assert rows["horizon_s"] == [3600, 14400]
     assert rows["made_at"] == [made.T0 - 3_600_000, made.T0 - 14_400_000]
     assert rows["target_at"] == [made.T0] * 2
@@ -161,9 +162,9 @@ def test_the_first_filed_has_the_greatest_precedence() -> None:
 
 
 def test_a_dead_letter_is_named_by_its_place_in_the_log_or_else_by_its_own() -> None:
-    assert rows_of("quotes.raw.dead", made.letter(9))["dead_letters"].columns["letter"] == ["quotes.raw/1/9/2"]
+    assert columns(rows_of("quotes.raw.dead", made.letter(9))["dead_letters"])["letter"] == ["quotes.raw/1/9/2"]
     homeless = made.letter(9, partition=None, offset=None, item=None)
-    assert rows_of("quotes.raw.dead", homeless, 4)["dead_letters"].columns["letter"] == ["quotes.raw.dead/2/4/"]
+    assert columns(rows_of("quotes.raw.dead", homeless, 4)["dead_letters"])["letter"] == ["quotes.raw.dead/2/4/"]
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b'{"source": "x"}', b'{"asset": "\\ud800"}'])
@@ -196,14 +197,14 @@ def test_a_number_that_no_column_can_hold_is_invalid_and_leaves_nothing_behind(t
     tables: Tables = {}
     with pytest.raises(Invalid, match="out_of_range"):
         add_message(orjson.dumps(message), Position(topic, 0, 0, 1), tables, Health())
-    assert not any(rows.count or any(rows.columns.values()) for rows in tables.values())
+    assert not any(rows.count for rows in tables.values())
 
 
 def test_an_unreadable_dead_letter_is_kept_with_what_is_known_of_it() -> None:
     tables: Tables = {}
     at = Position("bars.dead", 1, 3, 1_700_000_000_000)
     add_unreadable_letter(b"\xff\xfe", Invalid("schema", "not JSON"), at, tables)
-    rows = tables["dead_letters"].columns
+    rows = columns(tables["dead_letters"])
     assert rows["letter"] == ["bars.dead/1/3/"]
     assert rows["reason"] == ["unreadable_letter"]
     assert rows["encoding"] == ["base64"]
