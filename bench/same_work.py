@@ -80,15 +80,16 @@ def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any
 def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
     ours, scripts, skipped = sys.executable, HERE / "engines", {}
     engines = [
-        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (30_000, 800_000, 400_000)),
-        Engine("bare", [ours, str(scripts / "on_bare.py")], (300_000, 500_000, 300_000)),
+        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (30_000, 1_600_000, 600_000)),
+        Engine("bare", [ours, str(scripts / "on_bare.py")], (300_000, 1_600_000, 600_000)),
         Engine("faust-usual", [ours, str(scripts / "on_faust.py")], (8_000, 40_000, 8_000)),
     ]
     if PEERS_PYTHON.is_file():
         peers = str(PEERS_PYTHON)
         engines += [
             Engine("bytewax", [peers, str(scripts / "on_bytewax.py")], (200_000, 400_000, 300_000)),
-            Engine("quix", [peers, str(scripts / "on_quix.py")], (60_000, 300_000, 120_000)),
+            Engine("bytewax-by-hand", [peers, str(scripts / "on_bytewax_by_hand.py")], (200_000, 1_600_000, 600_000)),
+            Engine("quix", [peers, str(scripts / "on_quix.py")], (60_000, 1_600_000, 300_000)),
         ]
     else:
         skipped |= dict.fromkeys(("bytewax", "quix"), "no .venv-bench: `make bench` sets it up")

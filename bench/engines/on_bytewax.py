@@ -1,10 +1,13 @@
-"""Bytewax with its Kafka operators and `stateful_map`, one worker.
+"""Bytewax with its Kafka operators and `stateful_map` keyed by symbol, one worker.
 
-docs.bytewax.io: "Kafka Connector" (kop.input, kop.output), "Stateful Operators" (stateful_map), `bytewax.run.cli_main`.
+docs.bytewax.io: "Kafka Connector" (kop.input, kop.output), "Stateful Operators" (stateful_map, collect),
+`bytewax.run.cli_main`. Batches are taken apart, because state is kept by key, and put together again by `collect`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import bytewax.operators as op
@@ -16,42 +19,45 @@ from bytewax.run import cli_main
 from confluent_kafka import OFFSET_BEGINNING
 from work import Rolling, arguments, quotes_of, result
 
+BATCH, WITHIN = 200, timedelta(seconds=0.2)
 broker, source, target, shape = arguments()
+Numbered = tuple[int | None, dict[str, Any]]
+"""With the partition it comes from."""
 
 
-def step(window: Rolling | None, quote: dict[str, Any]) -> tuple[Rolling, dict[str, Any]]:
+def by_symbol(message: KafkaSourceMessage[Any, Any]) -> Iterator[tuple[str, Numbered]]:
+    for quote in quotes_of(message.value, shape):
+        yield quote["asset"], (message.partition, quote)
+
+
+def step(window: Rolling | None, numbered: Numbered) -> tuple[Rolling, Numbered]:
     window = window or Rolling()
-    return window, result(quote, window)
+    return window, (numbered[0], result(numbered[1], window))
 
 
-def batch_step(
-    windows: dict[str, Rolling] | None, quotes: list[dict[str, Any]]
-) -> tuple[dict[str, Rolling], list[dict[str, Any]]]:
-    """A batch is of one partition, and so is the state."""
-    windows = {} if windows is None else windows
-    return windows, [result(quote, windows.setdefault(quote["asset"], Rolling())) for quote in quotes]
+def one(keyed: tuple[str, Numbered]) -> KafkaSinkMessage[Any, Any]:
+    return KafkaSinkMessage(keyed[0].encode(), orjson.dumps(keyed[1][1]))
 
 
-def keyed(message: KafkaSourceMessage[Any, Any]) -> tuple[str, list[dict[str, Any]]]:
-    return str(message.partition), quotes_of(message.value, shape)
+def by_partition(keyed: tuple[str, Numbered]) -> tuple[str, dict[str, Any]]:
+    return str(keyed[1][0]), keyed[1][1]
 
 
-def one(keyed_result: tuple[str, dict[str, Any]]) -> KafkaSinkMessage[Any, Any]:
-    return KafkaSinkMessage(keyed_result[0].encode(), orjson.dumps(keyed_result[1]))
+def many(keyed: tuple[str, list[dict[str, Any]]]) -> KafkaSinkMessage[Any, Any]:
+    return KafkaSinkMessage(keyed[0].encode(), orjson.dumps({"results": keyed[1]}))
 
 
 flow = Dataflow("rolling")
 read = kop.input("read", flow, brokers=[broker], topics=[source], starting_offset=OFFSET_BEGINNING, tail=True)
-if shape == "single":
-    quotes = op.flat_map("decode", read.oks, lambda m: [(q["asset"], q) for q in quotes_of(m.value, shape)])
-    out = op.map("encode", op.stateful_map("window", quotes, step), one)
+results = op.stateful_map("window", op.flat_map("decode", read.oks, by_symbol), step)
+if shape == "batch":
+    together = op.collect("collect", op.map("partition", results, by_partition), timeout=WITHIN, max_size=BATCH)
+    out = op.map("encode", together, many)
 else:
-    batches = op.stateful_map("window", op.map("decode", read.oks, keyed), batch_step)
-    if shape == "batch":
-        out = op.map("encode", batches, lambda b: KafkaSinkMessage(b[0].encode(), orjson.dumps({"results": b[1]})))
-    else:
-        out = op.flat_map("encode", batches, lambda b: [one((each["symbol"], each)) for each in b[1]])
-kop.output("write", out, brokers=[broker], topic=target)
+    out = op.map("encode", results, one)
+# A batch read makes up to 200,000 messages at once, more than the producer holds by itself.
+MORE = {"queue.buffering.max.messages": "1000000"}
+kop.output("write", out, brokers=[broker], topic=target, add_config=MORE)
 
 if __name__ == "__main__":
     cli_main(flow)

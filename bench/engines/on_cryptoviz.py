@@ -1,7 +1,7 @@
 """CryptoViz's own arrangement: raw bytes, `noack_take`, numpy over the batch, its Outbox, acknowledged after delivery.
 
-App, Outbox, Writer and the batch sizes are the product's; the work is the bench's. The window is in memory, as the
-product's state is, and would be read back from the output topic at a start.
+App, Outbox, Writer, the batch sizes and the rare search for cycles are the product's; the work is the bench's. The
+window is in memory, as the product's state is, and would be read back from the output topic at a start.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ mode.loop.use("uvloop")  # must come before Faust is imported
 
 import itertools  # noqa: E402
 import tempfile  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
 import faust  # noqa: E402
+import msgspec  # noqa: E402
 import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 from work import SYMBOLS, WINDOW, arguments, good  # noqa: E402
@@ -24,33 +25,66 @@ from cryptoviz.kafka import Writer, producer_config  # noqa: E402
 from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import load_settings  # noqa: E402
 from processors.app import BATCH_MESSAGES, BATCH_WITHIN_S, BYTES, App  # noqa: E402
+from processors.garbage import search_rarely  # noqa: E402
 from processors.outbox import Outbox  # noqa: E402
 
-TYPES = ((("at", "received_at"), {int}), (("currency",), {str}), (("price",), {float}))
+CODES = {name: code for code, name in enumerate(sorted(SYMBOLS))}
+UNKNOWN = -1
+
+
+class Quote(msgspec.Struct, gc=False):
+    """The fields this work needs of a quote, with the types they must have."""
+
+    asset: str
+    price: float
+    at: int
+    received_at: int
+    currency: str
+
+
+class Quotes(msgspec.Struct, gc=False):
+    """A raw message."""
+
+    quotes: list[Quote]
+
+
+class Result(msgspec.Struct, gc=False):
+    """One quote's result."""
+
+    symbol: str
+    at: int
+    price: float
+    mean: float
+    std: float
+
+
+class Results(msgspec.Struct, gc=False):
+    """Those of a batch."""
+
+    results: list[Result]
 
 
 class Windows:
     """The last prices of every symbol."""
 
     def __init__(self) -> None:
-        self._tails: dict[str, Any] = {}
+        self._tails: dict[int, Any] = {}
 
-    def add(self, names: Sequence[str], prices: Any) -> tuple[Any, Any]:
-        """Mean and standard deviation after each price, in order."""
-        codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
-        places = np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
-        order = np.argsort(places, kind="stable")
-        ends = np.cumsum(np.bincount(places, minlength=len(codes)))
-        means, stds = np.empty(len(names)), np.empty(len(names))
-        for name, code in codes.items():
-            mine = order[ends[code - 1] if code else 0 : ends[code]]
-            means[mine], stds[mine] = self._roll(name, prices[mine])
+    def add(self, codes: Any, prices: Any) -> tuple[Any, Any]:
+        """Mean and standard deviation after each price of the symbol with this code, in order."""
+        order = np.argsort(codes, kind="stable")
+        ends = np.cumsum(np.bincount(codes, minlength=len(CODES)))
+        means, stds = np.empty(len(codes)), np.empty(len(codes))
+        for code, (start, end) in enumerate(itertools.pairwise([0, *ends.tolist()])):
+            if end > start:
+                mine = order[start:end]
+                means[mine], stds[mine] = self._roll(code, prices[mine])
         return means, stds
 
-    def _roll(self, name: str, new: Any) -> tuple[Any, Any]:
-        tail = self._tails.get(name, new[:0])
+    def _roll(self, code: int, new: Any) -> tuple[Any, Any]:
+        tail = self._tails.get(code, new[:0])
         known = np.concatenate((tail, new))
-        self._tails[name] = known[-(WINDOW - 1) :]
+        self._tails[code] = known[-(WINDOW - 1) :]
         moved = known - known[0]  # from a base, so that nothing cancels
         sums = np.concatenate(([0.0], np.cumsum(moved)))
         squares = np.concatenate(([0.0], np.cumsum(moved * moved)))
@@ -62,18 +96,6 @@ class Windows:
         return known[0] + mean, np.sqrt(np.maximum(variance, 0.0))
 
 
-def checked(quotes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The good ones: by column, and one by one only where a column is not as it should be."""
-    try:
-        right = all(set(map(type, [q[name] for q in quotes])) <= types for names, types in TYPES for name in names)
-        prices = [quote["price"] for quote in quotes]
-        right = right and min(prices) > 0 and max(prices) < np.inf and sum(prices) < np.inf
-        right = right and SYMBOLS.issuperset([quote["asset"] for quote in quotes])
-    except (KeyError, TypeError):
-        right = False
-    return quotes if right else [quote for quote in quotes if good(quote)]
-
-
 class Rolling:
     """One worker's work: a batch of messages in, its results delivered."""
 
@@ -82,40 +104,53 @@ class Rolling:
 
     async def batch(self, events: Sequence[Any]) -> None:
         messages = [event.message for event in events]
-        columns = self._columns([message.value for message in messages])
-        names, ats, prices = (list(itertools.chain.from_iterable(column)) for column in zip(*columns, strict=True))
-        if names:
-            means, stds = self._windows.add(names, np.array(prices, dtype=np.float64))
-            rows = zip(names, ats, prices, means.tolist(), stds.tolist(), strict=True)
-            for message, mine in zip(messages, columns, strict=True):
-                results = [
-                    {"symbol": name, "at": at, "price": price, "mean": mean, "std": std}
-                    for name, at, price, mean, std in itertools.islice(rows, len(mine[0]))
-                ]
-                await self._send(message, results)
+        quotes = self._quotes([message.value for message in messages])
+        results, good = self._results(list(itertools.chain.from_iterable(quotes)))
+        kept = iter(results)
+        first = 0
+        for message, mine in zip(messages, quotes, strict=True):
+            count = int(good[first : first + len(mine)].sum())
+            first += len(mine)
+            await self._send(message, list(itertools.islice(kept, count)))
         await self._outbox.delivered()
 
-    def _columns(self, values: Sequence[bytes]) -> list[tuple[list[str], list[int], list[float]]]:
-        """Names, times and prices per message: the decoded quotes live no longer than their message's turn."""
-        if self._shape == "single":
-            decoded = orjson.loads(b"[" + b",".join(values) + b"]")  # one pass over the batch
-            if len(checked(decoded)) == len(decoded):
-                return [([quote["asset"]], [quote["at"]], [quote["price"]]) for quote in decoded]
-            return [_columns_of(checked([quote])) for quote in decoded]
-        return [_columns_of(checked(orjson.loads(value)["quotes"])) for value in values]
+    def _quotes(self, values: Sequence[bytes]) -> list[list[Quote]]:
+        if self._shape != "single":
+            return [_read(value, MANY, lambda found: found.quotes) for value in values]
+        try:
+            return [[quote] for quote in LIST.decode(b"[" + b",".join(values) + b"]")]  # one pass over the batch
+        except msgspec.MsgspecError:
+            return [_read(value, ONE, lambda quote: [quote]) for value in values]
 
-    async def _send(self, message: Any, results: list[dict[str, Any]]) -> None:
+    def _results(self, quotes: list[Quote]) -> tuple[Iterator[Result], Any]:
+        """What is said of the good ones, in order, and which those are: checked by column."""
+        names, prices = [quote.asset for quote in quotes], np.array([quote.price for quote in quotes], dtype=float)
+        codes = np.fromiter((CODES.get(name, UNKNOWN) for name in names), np.int64, len(names))
+        good = (prices > 0) & (prices < np.inf) & (codes != UNKNOWN)
+        means, stds = self._windows.add(codes[good], prices[good])
+        ats = [quote.at for quote in quotes]
+        kept = (itertools.compress(column, good) for column in (names, ats, prices.tolist()))
+        return map(Result, *kept, means.tolist(), stds.tolist()), good
+
+    async def _send(self, message: Any, results: list[Result]) -> None:
         if self._shape == "batch":
-            value = orjson.dumps({"results": results})
-            await self._outbox.send(self._target, message.partition, value, message.key)
+            await self._outbox.send(self._target, message.partition, encode(Results(results)), message.key)
             return
         for each in results:
-            key = each["symbol"].encode()
-            await self._outbox.send(self._target, message.partition, orjson.dumps(each), key)
+            await self._outbox.send(self._target, message.partition, encode(each), each.symbol.encode())
 
 
-def _columns_of(quotes: list[dict[str, Any]]) -> tuple[list[str], list[int], list[float]]:
-    return [q["asset"] for q in quotes], [q["at"] for q in quotes], [q["price"] for q in quotes]
+ONE, MANY, LIST = msgspec.json.Decoder(Quote), msgspec.json.Decoder(Quotes), msgspec.json.Decoder(list[Quote])
+encode = msgspec.json.Encoder().encode
+
+
+def _read(value: bytes, decoder: Any, quotes_in: Any) -> list[Quote]:
+    """The quotes of a message; where a type is wrong, those whose types are right."""
+    try:
+        return quotes_in(decoder.decode(value))
+    except msgspec.MsgspecError:
+        found = orjson.loads(value)
+        return [msgspec.convert(quote, Quote) for quote in found.get("quotes", [found]) if good(quote)]
 
 
 def main() -> None:
@@ -127,6 +162,7 @@ def main() -> None:
         broker_commit_interval=0.5, stream_buffer_maxsize=65536, cython_optimizations=True, topic_disable_leader=True,
         topic_partitions=4, web_enabled=False, worker_redirect_stdouts=False,
     )  # fmt: skip
+    search_rarely()
     rolling = Rolling(Outbox(Writer(producer_config(settings, f"bench-{target}"))), target, shape)
 
     async def agent(stream: Any) -> None:
