@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from cryptoviz.errors import Retryable, UserError
@@ -40,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Reached:
-    """The next message of a partition that a group has not committed, and the end of the log."""
+    """The next message of a partition that a group has not committed, and the end of what can be read of the log."""
 
     next: int
     end: int
@@ -168,5 +168,7 @@ def _offsets(admin: AdminClient, places: Sequence[Place], spec: OffsetSpec) -> d
     if not places:
         return {}
     asked = {TopicPartition(topic, number): spec for topic, number in places}
-    found = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+    # What a transaction still under way has written can be read by nobody, and is no work left undone.
+    committed = IsolationLevel.READ_COMMITTED
+    found = admin.list_offsets(asked, isolation_level=committed, request_timeout=TIMEOUT_S)
     return {(place.topic, place.partition): answer.result().offset for place, answer in found.items()}

@@ -25,10 +25,11 @@ from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.recovery import LogReader
 from processors.rules import Rules
-from processors.watch import Watch, end
+from processors.watch import Watch, Watched, end
 
 logger = logging.getLogger(__name__)
 
+PART = "worker"
 BATCH_MESSAGES = 1000
 BATCH_WITHIN_S = 0.02
 BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
@@ -46,7 +47,7 @@ class Assignor(PartitionAssignor):
         subscribed = {topic for member in member_metadata.values() for topic in member.subscription}
         unknown = sorted(topic for topic in subscribed if not cluster.partitions_for_topic(topic))
         if unknown:
-            end(f"partitions cannot be shared out, because Kafka does not know {', '.join(unknown)} yet")
+            end(PART, f"partitions cannot be shared out, because Kafka does not know {', '.join(unknown)} yet")
         return super().assign(cluster, member_metadata)
 
 
@@ -68,7 +69,7 @@ class App(faust.App):
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         logger.critical("agent %s failed", agent, exc_info=exc)
-        end(f"agent {agent} failed")
+        end(PART, f"agent {agent} failed")
 
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> BoundedQueue:  # noqa: N802
         """What Faust calls for every queue it needs."""
@@ -112,7 +113,10 @@ def build(settings: Settings) -> App:
         worker_id=settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
-    app.watch = Watch(settings, app.assigned, lambda: {RAW.name: normalising.work, NORMALIZED.name: analysing.work})
+    app.watch = Watch(settings, Watched(
+        PART, WORKER_GROUP, (RAW.name, NORMALIZED.name), app.assigned,
+        lambda: {RAW.name: normalising.work, NORMALIZED.name: analysing.work},
+    ))  # fmt: skip
     _add_pages(app)
     return app
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from queue import Empty
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from cryptoviz import topics
-from cryptoviz.errors import Invalid, UserError
+from cryptoviz.errors import UserError
 from cryptoviz.kafka import Writer
-from cryptoviz.messages import encode
 from cryptoviz.settings import Settings
-from processors.normalise import Position, dead_letter
-from processors.sink_insert import Batch, Inserter
-from processors.sink_lanes import Forecasts, Lane, lanes
+from processors.normalise import Position
+from processors.sink_consumer import OnCommit, OnError, judge, position, unread
+from processors.sink_insert import Inserter
+from processors.sink_lanes import Lane, lanes
 from processors.sink_metrics import SinkMetrics
-from processors.sink_rows import DEAD_TOPICS, TOPICS, Health, add_message, add_unreadable_letter
+from processors.sink_offsets import Offsets
+from processors.sink_rows import TOPICS
+from processors.sink_unpack import Unpacker
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,8 @@ FULL_WAIT_S = 2.0  # so long a busy server is waited for; pausing throws away wh
 FAREWELL_S = 3.5  # of the 5 s a stop may take; the rest is for the last commit
 LAST_COMMIT_S = 1.0
 LAG_EVERY_S = 2.0
+LETTERS_WAIT_S = 0.1  # so long a turn waits for the dead letters it sent; Kafka takes a tenth of that
 ALIVE_S = 30.0
-
-OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
-OnError = Callable[[KafkaError], None]
-Place = tuple[str, int]
 
 
 class Sink:
@@ -58,15 +56,13 @@ class Sink:
         self._lanes = lanes(settings)
         self._lane_of = {topic: lane for lane in self._lanes for topic in lane.topics}
         self._lane_named = {lane.name: lane for lane in self._lanes}
-        self._health = Health()
-        self._forecasts = Forecasts()
-        self._assigned: set[Place] = set()
-        self._next: dict[Place, int] = {}
-        self._uncommitted: dict[Place, int] = {}
+        self._unpacker = Unpacker(writer, metrics)
+        self.offsets = Offsets()
         self._lag: dict[str, int] = {}
         self._lag_at = 0.0
         self._turned_at = time.monotonic()
         self._kafka_away = False
+        self._letters_wait = False
         self._shared_out_anew = False
 
     def run(self, stop: threading.Event) -> None:
@@ -86,49 +82,66 @@ class Sink:
         self._farewell(time.monotonic() + FAREWELL_S)
 
     def health(self) -> dict[str, Any]:
-        """What /health says; called from another thread."""
+        """What /health says of the loop; called from another thread, as are the next two."""
+        waits_for = self._waits_for()
         return {
-            "ok": self._inserter.failure is None and time.monotonic() - self._turned_at < ALIVE_S,
-            "part": "sink",
-            "state": "waiting for ClickHouse" if self._inserter.waiting else "running",
-            "partitions": len(self._assigned),
+            "ok": self._inserter.failure is None and self._turns(),
+            "state": f"waiting for {waits_for}" if waits_for else "running",
             "lag": dict(self._lag),
         }
 
+    def excused(self) -> bool:
+        """Whether the loop turns and somebody else keeps this sink from getting on."""
+        return self._turns() and bool(self._waits_for())
+
+    def work(self) -> dict[str, Hashable]:
+        """For each topic what changes when partitions are given, when a batch of it is stored, and while it is busy."""
+        now, offsets = time.monotonic(), self.offsets
+        return {
+            topic: (offsets.assignments, offsets.batches[topic], now if self._is_busy(lane, now) else 0.0)
+            for topic, lane in self._lane_of.items()
+        }
+
+    def _turns(self) -> bool:
+        return time.monotonic() - self._turned_at < ALIVE_S
+
+    def _waits_for(self) -> str:
+        return "ClickHouse" if self._inserter.waiting else "Kafka" if self._letters_wait else ""
+
+    def _is_busy(self, lane: Lane, now: float) -> bool:
+        """Whether the lane's messages stand for a good reason: more are gathered, or ClickHouse takes its time."""
+        return lane.gathers(now) or (lane.on_its_way and self._inserter.slow)
+
     def _take(self, message: Message, stop: threading.Event) -> None:
         if (error := message.error()) is not None:
-            _judge(error)
+            if error.code() == KafkaError._PARTITION_EOF:
+                self._reach_end(message)
+            else:
+                judge(error)
             return
         if self._kafka_away:
             self._kafka_away = False
             logger.info("Kafka is back")
-        at = _position(message)
+        at = position(message)
         lane = self._lane_of[at.topic]
         value = message.value() or b""
-        self._add(lane.batch, value, at)
+        self._unpacker.add(lane.batch, value, at)
         lane.batch.include(at, len(value), time.monotonic())
-        self._next[at.topic, at.partition] = at.offset + 1
+        self.offsets.read[at.topic, at.partition] = at.offset + 1
         self._counters[at.topic].inc()
         if lane.full and not lane.paused:
             self._make_room(lane, stop)
 
-    def _add(self, batch: Batch, value: bytes, at: Position) -> None:
-        try:
-            message = add_message(value, at, batch.tables, self._health)
-        except Invalid as error:
-            self._set_aside(batch, value, error, at)
-            return
-        if at.topic == topics.PREDICTIONS.name and self._forecasts.differs(message["id"], value):
-            self._metrics.conflicts.inc()
-            logger.warning("%s was filed before and said otherwise; the first one counts", message["id"])
+    def _reach_end(self, end: Message) -> None:
+        """Count what lies before the end and is no message as read: it would look like work left undone for ever.
 
-    def _set_aside(self, batch: Batch, value: bytes, error: Invalid, at: Position) -> None:
-        self._metrics.rejected.labels(at.topic, error.reason).inc()
-        logger.warning("%s/%d/%d cannot be stored: %s", at.topic, at.partition, at.offset, error)
-        if at.topic in DEAD_TOPICS:
-            add_unreadable_letter(value, error, at, batch.tables)
-        else:
-            self._writer.send(f"{at.topic}.dead", at.partition, encode(dead_letter(value, error, at)))
+        That is a mark of a transaction, one that was given up, or what Kafka has dropped before it was read.
+        """
+        at = position(end)
+        if at.offset > self.offsets.read.get((at.topic, at.partition), 0):
+            before = Position(at.topic, at.partition, at.offset - 1, int(time.time() * 1000))
+            self._lane_of[at.topic].batch.include(before, 0, time.monotonic())
+            self.offsets.read[at.topic, at.partition] = at.offset
 
     def _make_room(self, lane: Lane, stop: threading.Event) -> None:
         deadline = time.monotonic() + FULL_WAIT_S
@@ -155,7 +168,7 @@ class Sink:
                 (self._consumer.pause if lane.paused else self._consumer.resume)(partitions)
 
     def _partitions_of(self, lane: Lane) -> list[TopicPartition]:
-        return [TopicPartition(topic, part) for topic, part in self._assigned if topic in lane.topics]
+        return [TopicPartition(topic, part) for topic, part in self.offsets.assigned if topic in lane.topics]
 
     def _send_due(self, now: float) -> None:
         for lane in self._lanes:
@@ -168,7 +181,7 @@ class Sink:
             lane.on_its_way = True
             self._inserter.put(batch)
         else:
-            self._note_stored(batch)
+            self.offsets.store(batch)
 
     def _settle(self, wait_s: float = 0) -> None:
         """Take back what has been stored, and commit it once every dead letter sent has arrived."""
@@ -178,24 +191,18 @@ class Sink:
                 if batch is None:
                     self._raise_failure()
                     break
-                self._note_stored(batch)
+                self.offsets.store(batch)
                 self._lane_named[batch.lane].on_its_way = False
                 wait_s = 0
         except Empty:
             pass
         self._writer.poll()
         self._writer.check()
-        if self._uncommitted and not self._writer.pending:
-            self._consumer.commit(offsets=self._to_commit(), asynchronous=True)
-            self._uncommitted.clear()
-
-    def _note_stored(self, batch: Batch) -> None:
-        for place, reach in batch.reach.items():
-            if place in self._assigned:
-                self._uncommitted[place] = reach.next
-
-    def _to_commit(self) -> list[TopicPartition]:
-        return [TopicPartition(*place, offset) for place, offset in self._uncommitted.items()]
+        # Waits a little: in a flood of dead letters there may be no moment at which none is on its way.
+        self._letters_wait = bool(self.offsets.uncommitted) and not self._writer.flush(LETTERS_WAIT_S)
+        if self.offsets.uncommitted and not self._letters_wait:
+            self._consumer.commit(offsets=self.offsets.to_commit(), asynchronous=True)
+            self.offsets.uncommitted.clear()
 
     def _raise_failure(self) -> None:
         failure = self._inserter.failure
@@ -218,31 +225,24 @@ class Sink:
 
     def _leave(self) -> None:
         try:
-            if self._writer.flush(LAST_COMMIT_S) and self._uncommitted:
-                self._consumer.commit(offsets=self._to_commit(), asynchronous=False)
+            if self._writer.flush(LAST_COMMIT_S) and self.offsets.uncommitted:
+                self._consumer.commit(offsets=self.offsets.to_commit(), asynchronous=False)
             self._consumer.close()
         except KafkaException as error:
             logger.info("the last commit did not succeed (%s); those messages will be read again", error)
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned.update((part.topic, part.partition) for part in partitions)
+        self.offsets.assign(partitions)
         self._shared_out_anew = True
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        # Their rows stay in the batches: whoever reads them next stores them again under the same keys.
-        gone = {(part.topic, part.partition) for part in partitions}
-        self._assigned -= gone
-        for place in gone:
-            self._uncommitted.pop(place, None)
-            self._next.pop(place, None)
+        self.offsets.revoke(partitions)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        if error is None:
-            return
-        logger.info("Kafka did not take a commit (%s); it goes with the next one", error.str())
-        for part in partitions:
-            if (place := (part.topic, part.partition)) in self._assigned:
-                self._uncommitted.setdefault(place, part.offset)
+        refused = [(part, why) for part in partitions if (why := error or part.error)]
+        if refused:
+            logger.info("Kafka did not take a commit (%s); it goes with the next one", refused[0][1].str())
+            self.offsets.commit_again(part for part, _ in refused)
 
     def _on_error(self, error: KafkaError) -> None:
         # The library tries again by itself and tells of each vain try.
@@ -254,24 +254,6 @@ class Sink:
         if now - self._lag_at < LAG_EVERY_S:
             return
         self._lag_at = now
-        lag = dict.fromkeys(TOPICS, 0)
-        for (topic, part), position in self._next.items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, part), cached=True) or (0, 0)
-            lag[topic] += max(0, high - position)
-        for topic, messages in lag.items():
+        self._lag = unread(self._consumer, self.offsets.read)
+        for topic, messages in self._lag.items():
             self._metrics.lag.labels(topic).set(messages)
-        self._lag = lag
-
-
-def _position(message: Message) -> Position:
-    # None is only what a message with an error has.
-    filed_at = max(0, message.timestamp()[1])
-    return Position(message.topic() or "", message.partition() or 0, message.offset() or 0, filed_at)
-
-
-def _judge(error: KafkaError) -> None:
-    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        raise UserError(f"Kafka lacks a topic: run `cryptoviz topics` ({error.str()})")
-    if error.fatal() or error.code() == KafkaError._FATAL:
-        raise UserError(f"Kafka refuses this sink; is another one running? ({error.str()})")
-    logger.warning("Kafka: %s", error.str())

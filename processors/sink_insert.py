@@ -27,6 +27,7 @@ from processors.sink_rows import COLUMNS, Rows, Tables
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 5.0
+SLOW_S = 5.0  # an insert usually takes a tenth of a second, and is given up after a minute
 # A replayed history may touch more months at once than the 100 partitions an insert may by default.
 INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "async_insert": 0}
 _PROCESS = uuid4().hex
@@ -98,6 +99,7 @@ class Inserter:
         self.failure: BaseException | None = None
         self._given_up = threading.Event()
         self._away_since: float | None = None
+        self._inserting_since: float | None = None
         self._client: Client | None = None
         self._types: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="insert", daemon=True)
@@ -114,6 +116,12 @@ class Inserter:
     def waiting(self) -> bool:
         """Whether ClickHouse is being waited for."""
         return self._away_since is not None
+
+    @property
+    def slow(self) -> bool:
+        """Whether ClickHouse has been at one insert for long."""
+        since = self._inserting_since
+        return since is not None and time.monotonic() - since > SLOW_S
 
     def close(self) -> None:
         """Stop, even in the middle of waiting; what is not in is not handed back."""
@@ -141,8 +149,9 @@ class Inserter:
             before_sleep=self._gone,
             reraise=True,
         )
-        began = time.monotonic()
+        began = self._inserting_since = time.monotonic()
         attempts(self._insert, rows, batch.token(rows.table))
+        self._inserting_since = None
         self._is_back()
         self._count(rows, batch, time.monotonic() - began)
 

@@ -39,6 +39,10 @@ class Lane:
         """Whether the batch should go: it is full, or its first message has waited long enough."""
         return bool(self.batch.messages) and (self.full or now - self.batch.began >= self.longest_wait_s)
 
+    def gathers(self, now: float) -> bool:
+        """Whether it has messages that may rightly wait for more of them."""
+        return bool(self.batch.messages) and not self.due(now)
+
     def take(self) -> Batch:
         """The batch gathered so far; the lane begins another."""
         batch, self.batch = self.batch, Batch(self.name)

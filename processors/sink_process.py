@@ -8,29 +8,26 @@ import sys
 import threading
 import time
 from functools import partial
-
-from confluent_kafka import Consumer
+from typing import Any
 
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import UserError
-from cryptoviz.kafka import Writer, consumer_config, producer_config
+from cryptoviz.kafka import Writer, producer_config
 from cryptoviz.kafka_access import Access
 from cryptoviz.metrics import serve
 from cryptoviz.progress import SINK_GROUP
 from cryptoviz.settings import Settings
 from processors.garbage import search_rarely
-from processors.sink import OnCommit, OnError, Sink
+from processors.sink import Sink
+from processors.sink_consumer import NAME, QUIET, make_consumer
 from processors.sink_insert import Inserter
 from processors.sink_metrics import SinkMetrics
 from processors.sink_rows import TOPICS
+from processors.watch import Watch, Watched
 
 logger = logging.getLogger(__name__)
 
-NAME = "cryptoviz-sink"
 TOPICS_WAIT_S = 30.0
-QUIET = {"log_level": 2}  # the library would log each of several vain connections a second; the sink says it once
-# Of all partitions together, since they share the queue of the group's member; one answer of a broker may go beyond it.
-FETCHED_AHEAD_KIB = 64 * 1024
 # Reading and inserting share the interpreter; at the usual 5 ms each piece sent waits that long to go on (12 % slower).
 SWITCH_S = 0.0005
 
@@ -48,9 +45,14 @@ def run(settings: Settings) -> None:
         return
     inserter = Inserter(partial(connect, settings), settings, metrics)
     writer = Writer(producer_config(settings, NAME) | QUIET)
-    sink = Sink(partial(_consumer, settings), inserter, writer, settings, metrics)
-    server = serve(settings.host, settings.sink_port, "CRYPTOVIZ_SINK_PORT", metrics.registry, sink.health)
+    sink = Sink(partial(make_consumer, settings), inserter, writer, settings, metrics)
+    watch = Watch(settings, Watched(
+        "sink", SINK_GROUP, TOPICS, lambda: set(sink.offsets.assigned), sink.work, sink.excused,
+    ))  # fmt: skip
+    health = partial(_health, sink, watch)
+    server = serve(settings.host, settings.sink_port, "CRYPTOVIZ_SINK_PORT", metrics.registry, health)
     logger.info("copying %d topics into %s", len(TOPICS), settings.clickhouse_url)
+    watch.start()
     try:
         sink.run(stop)
     finally:
@@ -75,9 +77,6 @@ def require_topics(settings: Settings, stop: threading.Event, wait_s: float = TO
         stop.wait(0.3)
 
 
-def _consumer(settings: Settings, on_commit: OnCommit, on_error: OnError) -> Consumer:
-    return Consumer(
-        consumer_config(settings, NAME, SINK_GROUP)
-        | QUIET
-        | {"on_commit": on_commit, "error_cb": on_error, "queued.max.messages.kbytes": FETCHED_AHEAD_KIB}
-    )
+def _health(sink: Sink, watch: Watch) -> dict[str, Any]:
+    loop, progress = sink.health(), watch.health()
+    return loop | progress | {"ok": loop["ok"] and progress["ok"]}

@@ -24,10 +24,11 @@ CAUGHT_UP_S = 60
 
 
 class SinkProcess:
-    """`cryptoviz sink` with the given settings; its log is `log`."""
+    """`cryptoviz sink` with the given settings, or what else Python is to run; its log is `log`."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, *argv: str) -> None:
         self.log = folder / "sink.log"
+        self._argv = argv or ("-m", "cryptoviz", "sink")
         self._env = os.environ | {
             "CRYPTOVIZ_KAFKA": settings.kafka,
             "CRYPTOVIZ_CLICKHOUSE_URL": settings.clickhouse_url,
@@ -41,9 +42,7 @@ class SinkProcess:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cryptoviz", "sink"], stdout=log, stderr=log, env=self._env
-            )
+            self.process = subprocess.Popen([sys.executable, *self._argv], stdout=log, stderr=log, env=self._env)
 
     def end(self, number: int = signal.SIGTERM, timeout_s: float = 30) -> int:
         assert self.process is not None

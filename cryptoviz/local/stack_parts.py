@@ -132,8 +132,9 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
     yield Part("migrate", _command("migrate"), env, ("clickhouse",), one_shot=True)
     yield from _market(settings)
     sink, producer = f"http://{host}:{settings.sink_port}/health", f"http://{host}:{settings.producer_port}/health"
-    # Both are well while Kafka or ClickHouse is away: they wait for it. They are not when their loop stands still.
-    yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink))
+    # Both are well while Kafka or ClickHouse is away: they wait for it. One that is alive but does not get on ends
+    # itself, as workers do; the producer, which has nothing to commit, is ended when its loop stands still.
+    yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink), alive=http_answers(sink))
     yield from _workers(settings, env)
     workers = tuple(f"worker-{number + 1}" for number in range(settings.workers))
     yield Part(

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer
 from waiting import wait_until
 
 from cryptoviz.settings import load_settings
-from processors.sink_process import FETCHED_AHEAD_KIB, _consumer
+from processors.sink_consumer import FETCHED_AHEAD_KIB, make_consumer
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 MIB = 1024 * 1024
@@ -50,7 +50,7 @@ def test_what_is_fetched_ahead_is_bounded_for_all_partitions_together(
             assert producer.flush(60) == 0
     del producer
     before = _resident()
-    consumer = partial(_consumer, load_settings(kafka=kafka))(lambda *_: None, lambda _: None)
+    consumer = partial(make_consumer, load_settings(kafka=kafka))(lambda *_: None, lambda _: None)
     try:
         consumer.subscribe([topic])
         held = _steady(consumer) - before

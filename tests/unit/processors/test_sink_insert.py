@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import orjson
@@ -86,6 +87,20 @@ def test_closing_ends_the_waiting_without_handing_the_batch_back() -> None:
     one.close()
     assert one.done.get(timeout=5) is None
     assert one.failure is None
+
+
+def test_an_insert_that_takes_long_is_known_as_slow_until_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processors.sink_insert.SLOW_S", 0.05)
+    client, go_on = FakeClickHouse(), threading.Event()
+    monkeypatch.setattr(client, "create_insert_context", lambda *_, **__: go_on.wait(10) and client)
+    one = inserter(client)
+    assert not one.slow
+    one.put(batch_of(("bars", made.bar(0))))
+    wait_until(lambda: one.slow, 5, "the insert to be slow")
+    assert not one.waiting
+    go_on.set()
+    assert one.done.get(timeout=5) is not None
+    assert not one.slow
 
 
 def test_two_batches_of_the_same_messages_have_different_tokens() -> None:

@@ -45,6 +45,14 @@ def test_a_batch_is_due_when_its_first_message_has_waited_or_when_it_is_full() -
     assert not lane.full
 
 
+def test_a_lane_gathers_while_its_first_message_may_wait_for_more() -> None:
+    lane = lane_of("quotes.normalized")
+    assert not lane.gathers(100.0)
+    fill(lane, 0, now=100.0)
+    assert lane.gathers(100.1)
+    assert not lane.gathers(100.2)
+
+
 def test_a_batch_is_full_by_its_bytes_too_because_dead_letters_are_large() -> None:
     lane = lane_of("quotes.normalized")
     fill(lane, 0, now=100.0, size_bytes=MOST_BYTES)

@@ -139,6 +139,12 @@ def test_every_port_setting_is_claimed(tmp_path: Path) -> None:
     assert PortClaim(settings.worker_port + 1, "worker-2", "CRYPTOVIZ_WORKER_PORT") in claimed
 
 
+def test_who_watches_its_own_progress_is_not_ended_for_saying_that_it_is_unwell(tmp_path: Path) -> None:
+    parts = parts_of(PIPELINE, tmp_path)
+    assert {name for name, part in parts.items() if part.alive} >= {"sink", "worker-1"}
+    assert parts["produce"].alive is None
+
+
 def test_nothing_waits_for_the_batch_models_or_falls_with_them(tmp_path: Path) -> None:
     assert FORECASTER not in parts_of(DEMO, tmp_path)
     parts = parts_of((*DEMO, FORECASTER), tmp_path, forecaster_port=18030)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cryptoviz.errors import UserError
 from cryptoviz.local.part import Part, State
 from cryptoviz.local.process import LOG_BYTES
 from cryptoviz.local.supervisor import SILENT_LOOKS, Supervisor, describe_exit, levels
+from processors.watch import EXIT_STUCK
 
 
 async def nothing(_: Supervisor) -> None:
@@ -75,6 +77,25 @@ def test_a_part_that_dies_is_started_again_and_that_is_told(tmp_path: Path) -> N
     told = next(event.text for event in watched.events if event.state == State.RESTARTING)
     assert told == "ended with signal SIGKILL, starting it again in 0.1 s"
     assert [event.text for event in watched.events if event.state == State.READY] == ["is ready", "is back"]
+
+
+def test_a_part_that_ends_itself_because_it_is_stuck_is_started_again(tmp_path: Path) -> None:
+    # The first life is stuck, the second one is well.
+    code = (
+        "import pathlib, sys, time; from processors.watch import end; sign = pathlib.Path(sys.argv[1])\n"
+        "first = not sign.exists(); sign.touch(); first and end('sink', 'nothing was committed'); time.sleep(600)"
+    )
+    sign = tmp_path / "sink.ready"
+    watched = Watched(tmp_path, [Part("sink", (sys.executable, "-c", code, str(sign)), ready=exists(sign))])
+
+    async def started_again(supervisor: Supervisor) -> None:
+        await until(lambda: supervisor.statuses["sink"].restarts == 1, "a restart")
+        await until(lambda: supervisor.statuses["sink"].state == State.READY, "the part to be ready again")
+
+    watched.run(started_again)
+    told = next(event.text for event in watched.events if event.state == State.RESTARTING)
+    assert told.startswith(f"ended with exit code {EXIT_STUCK}, starting it again")
+    assert "nothing was committed; the sink ends" in (tmp_path / "logs" / "sink.log").read_text()
 
 
 def test_a_part_that_dies_again_and_again_shows_the_end_of_its_log(tmp_path: Path) -> None:
