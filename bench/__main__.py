@@ -9,11 +9,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import delay, demo, same_work, whole_stream
+from bench import delay, demo, month, same_work, whole_stream
 from bench.results import machine, write
 
 SECTIONS: dict[str, Callable[[Console, int, float, str], dict[str, Any]]] = {
     "same-work": same_work.run, "whole-stream": whole_stream.run, "delay": delay.run, "demo": demo.run,
+    "month": month.run,
 }  # fmt: skip
 """Each takes the console, the number of rounds, the scale of the sizes and a filter, and returns what the file gets."""
 OUT = Path(__file__).parent / "results.json"

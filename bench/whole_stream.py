@@ -37,7 +37,8 @@ from cryptoviz.topics import RAW
 from cryptoviz.topics_admin import ensure_topics
 from processors.sink_rows import TOPICS
 
-TICK_MINUTES, TICKS_A_MINUTE = 60, 200
+# Half a minute and more: a broker that is new to its work compiles for ten seconds.
+TICK_MINUTES, TICKS_A_MINUTE = 180, 200
 CANDLE_MINUTES = 1_600  # beyond a day, so that the forecasts of all horizons come due
 READY_WITHIN_S = 60
 Parts = Mapping[str, psutil.Process]

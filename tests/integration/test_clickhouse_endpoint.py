@@ -21,6 +21,7 @@ from endpoint import clickhouse_process, running_clickhouse
 from waiting import wait_until
 
 from cryptoviz.local.clickhouse.blocks import compress_blocks, decompress_blocks
+from cryptoviz.local.clickhouse.engine import CACHES
 from cryptoviz.local.clickhouse.users import User
 
 pytestmark = pytest.mark.stack
@@ -143,6 +144,11 @@ def test_a_summary_counts_written_rows(served: Served) -> None:
 
 
 # plain HTTP
+
+
+def test_what_the_engine_caches_is_bounded(served: Served) -> None:
+    kept = served.writer.query("SELECT name, value FROM system.server_settings WHERE changed").result_rows
+    assert {name: str(size) for name, size in CACHES.items()}.items() <= dict(kept).items()
 
 
 def test_the_root_and_ping_say_ok_without_credentials(served: Served) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import chdb
 
@@ -22,6 +23,12 @@ from cryptoviz.local.clickhouse.policy import Catalogue, function_allowances
 logger = logging.getLogger(__name__)
 
 Node = dict[str, Any]
+MIB = 1024 * 1024
+CACHES = {
+    "mark_cache_size": 128 * MIB, "primary_index_cache_size": 128 * MIB, "index_mark_cache_size": 32 * MIB,
+    "query_condition_cache_size": 32 * MIB, "compiled_expression_cache_size": 32 * MIB,
+}  # fmt: skip
+"""The most that is kept of each, in bytes; by itself the engine would use up to half of the machine's memory."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,10 @@ class Session:
     the engine works, and raise `QueryError`. Threads may take turns with a session, not share it at once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, server_settings: Mapping[str, int] | None = None) -> None:
+        """`server_settings` are those of the engine, which the first session of a process starts."""
         connect: Any = chdb.connect
-        self._connection = connect(str(path))
+        self._connection = connect(f"{path}?{urlencode(server_settings)}" if server_settings else str(path))
         self.summary = Summary()
         """What the last stream or pipe has read so far."""
 
@@ -149,7 +157,7 @@ class Engine:
         data.mkdir(parents=True, exist_ok=True)
         try:
             # Held open, because the engine ends with its last connection.
-            self._anchor = Session(data)
+            self._anchor = Session(data, CACHES)
         except RuntimeError as error:
             raise UserError(
                 f"the ClickHouse engine cannot open {data}: {_first_line(error)}; is another process using this folder?"
