@@ -102,8 +102,11 @@ def _consume(demo: Up, enough: Any) -> list[Any]:
 
 
 def test_status_watch_and_predict_speak_of_the_running_stack(demo: Up, tmp_path: Path) -> None:
-    status = json.loads(_say(demo, "status", "--json"))
-    assert {"BTC", "USDT"} <= set(json.dumps(status).replace('"', " ").split())
+    def told() -> bool:
+        status = json.loads(_say(demo, "status", "--json"))
+        return {"BTC", "USDT"} <= set(json.dumps(status).replace('"', " ").split())
+
+    wait_until(told, WITHIN_S, "assets in the status", every_s=1)
     assert "BTC" in _say(demo, "watch", "--once")
     predicted = json.loads(_say(demo, "predict", "BTC", "--json"))
     assert "consensus" in json.dumps(predicted)
