@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from cryptoviz.clickhouse import connect, rows
 from cryptoviz.errors import CryptovizError
+from cryptoviz.kafka_access import Access
 from cryptoviz.progress import SINK_GROUP, WORKER_GROUP, admin_client, consumer_lag
 from cryptoviz.running import Part, parts, settings_of, stack_health, worker_metrics
 from cryptoviz.settings import Settings
@@ -88,7 +89,11 @@ def _ask_kafka(settings: Settings, status: Status) -> None:
 
 
 def lag_of_consumers(settings: Settings) -> Iterator[tuple[str, dict[str, int]]]:
-    """Each consumer group and the messages it has not read yet, by topic; raises `Retryable` while Kafka is away."""
+    """Each consumer group and the messages it has not read yet, by topic.
+
+    Raises `Retryable` while Kafka is away, `UserError` if it refuses us.
+    """
+    Access(settings, "cryptoviz-status").ask()
     admin = admin_client(settings)
     for group, topics in GROUPS.items():
         yield group, consumer_lag(settings, group, topics, admin)

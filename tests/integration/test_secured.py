@@ -28,6 +28,7 @@ from cryptoviz.partitions import partition_of
 from cryptoviz.progress import log_ends
 from cryptoviz.result_reader import result_reader
 from cryptoviz.settings import Settings
+from cryptoviz.status import lag_of_consumers
 from cryptoviz.topics import BARS, RAW
 from cryptoviz.topics_admin import ensure_topics
 from processors.batch.process import wall_ms
@@ -143,6 +144,11 @@ def test_who_looks_on_with_a_wrong_password_is_told_so(secured: SecuredKafka) ->
     wrong = secured.settings(kafka_sasl_password="not-that-one")
     with pytest.raises(UserError, match="refuses user 'pipeline'"), result_reader(wrong):
         raise AssertionError("let in")
+
+
+def test_who_asks_for_the_lag_with_a_wrong_password_is_told_so(secured: SecuredKafka) -> None:
+    with pytest.raises(UserError, match="refuses user 'pipeline'"):
+        dict(lag_of_consumers(secured.settings(kafka_sasl_password="not-that-one")))
 
 
 def test_a_broker_signed_by_somebody_else_is_not_spoken_to(secured: SecuredKafka, tmp_path: Path) -> None:
