@@ -21,7 +21,7 @@ Start = Annotated[str, Field(pattern=r"^\d{1,16}$")]
 
 @with_config(_LENIENT)
 class _Bar(TypedDict, total=False):
-    start: Whole
+    start: Ms
     open: Price
     high: Price
     low: Price
@@ -98,8 +98,15 @@ def check_state(data: bytes, rules: Rules) -> None:
     for track in _STATE.validate_json(data).get("tracks", {}).values():
         for series in track.get("series", {}).values():
             _check_fill(series.get("fill_until", 0), series.get("next_start"), longest_ms)
-            for bar in series.get("open", {}).values():
+            for key, bar in series.get("open", {}).items():
                 _check_fill(bar.get("fill_until", 0), bar.get("start"), longest_ms)
+                _check_start(int(key), bar.get("start"))
+
+
+def _check_start(key: int, start: int | None) -> None:
+    """A bar is closed by its key: with another start inside, its results would be of a time that is no time."""
+    if start != key:
+        raise Invalid("out_of_range", f"a bar that starts at {start} kept as one of {key}")
 
 
 def _check_fill(until: int, start: int | None, longest_ms: int) -> None:

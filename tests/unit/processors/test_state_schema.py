@@ -49,6 +49,7 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda state: series(state).update(close=[]),
     lambda state: series(state).update(next_start=0.5),
     lambda state: series(state).update(open={"9" * 5_000: bar(state)}),
+    lambda state: bar(state).update(start=-60_000),
     lambda state: bar(state).update(high="1"),
     lambda state: bar(state).update(quotes=[]),
     lambda state: bar(state).update(close=0),
@@ -82,3 +83,11 @@ def test_bars_to_be_filled_over_thousands_of_years_are_refused_before_they_take_
 def test_what_is_no_state_at_all_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="validation error"):
         check_state(data, Rules())
+
+
+def test_a_bar_whose_start_is_not_the_one_it_is_kept_under_is_refused(state: bytes) -> None:
+    strange = orjson.loads(state)
+    bar(strange)["start"] *= 1000  # found by fuzzing: results of the year 55,840, which no sink takes
+    bar(strange)["fill_until"] *= 1000
+    with pytest.raises(Invalid, match="a bar that starts at"):
+        check_state(orjson.dumps(strange), Rules())
