@@ -87,8 +87,8 @@ def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
     if PEERS_PYTHON.is_file():
         peers = str(PEERS_PYTHON)
         engines += [
-            Engine("bytewax", [peers, str(scripts / "on_bytewax.py")], (200_000, 400_000, 300_000)),
-            Engine("bytewax-by-hand", [peers, str(scripts / "on_bytewax_by_hand.py")], (200_000, 1_600_000, 600_000)),
+            Engine("bytewax", [peers, str(scripts / "on_bytewax.py")], (200_000, 800_000, 1_200_000)),
+            Engine("bytewax-by-hand", [peers, str(scripts / "on_bytewax_by_hand.py")], (200_000, 1_600_000, 1_200_000)),
             Engine("quix", [peers, str(scripts / "on_quix.py")], (60_000, 1_600_000, 300_000)),
         ]
     else:
