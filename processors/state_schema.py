@@ -16,6 +16,7 @@ from processors.rules import Rules
 
 _LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
 Whole = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 Start = Annotated[str, Field(pattern=r"^\d{1,16}$")]
 
 
@@ -27,7 +28,7 @@ class _Bar(TypedDict, total=False):
     low: Price
     close: Price
     volume: float | None
-    quotes: Whole
+    quotes: Count
     first_at: Whole
     last_at: Whole
     fill_until: Whole

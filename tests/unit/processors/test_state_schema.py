@@ -52,6 +52,7 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda state: bar(state).update(start=-60_000),
     lambda state: bar(state).update(high="1"),
     lambda state: bar(state).update(quotes=[]),
+    lambda state: bar(state).update(quotes=-1),
     lambda state: bar(state).update(close=0),
     lambda state: bar(state).update(origin="rumour"),
     lambda state: state["latest"]["BTC"]["binance"].update(price=None),
