@@ -21,9 +21,7 @@ def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any
 
 def _figures(passed: Passed) -> Iterator[Figure]:
     rows = sum(passed.rows.values())
-    cost = ", ".join(f"{part} {used / passed.seconds:.2f}" for part, used in passed.cpu_s.items())
-    more = {"cpu_s": dict(passed.cpu_s), "memory_mb": dict(passed.memory_mb), "rows": dict(passed.rows)}
-    yield Figure("from the first quote to the last row", "minutes", [passed.seconds / 60], f"cores: {cost}", more)
+    yield Figure("from the first quote to the last row", "minutes", [passed.seconds / 60], passed.cores, passed.details)
     yield Figure("quotes", "quotes/s", [passed.quotes_per_s], f"of {passed.quotes:,}")
     yield Figure("results", "rows/s", [passed.rows_per_s(with_quotes=False)], f"{rows:,} rows in all")
     for part, size in passed.disk_bytes.items():

@@ -85,6 +85,16 @@ class Passed:
         """How fast quotes went through."""
         return self.quotes * self.share / self.seconds
 
+    @property
+    def cores(self) -> str:
+        """How many processors each process kept busy, in words."""
+        return "cores: " + ", ".join(f"{part} {used / self.seconds:.2f}" for part, used in self.cpu_s.items())
+
+    @property
+    def details(self) -> dict[str, dict[str, Any]]:
+        """What the file gets beside a figure."""
+        return {"cpu_s": dict(self.cpu_s), "memory_mb": dict(self.memory_mb), "rows": dict(self.rows)}
+
     def rows_per_s(self, *, with_quotes: bool) -> float:
         """How fast rows were made, or stored."""
         rows = sum(rows for table, rows in self.rows.items() if with_quotes or table != "quotes")
@@ -247,14 +257,12 @@ def _ways(name: str, feed: Feed) -> Iterator[tuple[str, Passed]]:
 
 def _figures(name: str, passed: Sequence[Passed]) -> Iterator[Figure]:
     last = passed[-1]
-    more = {"cpu_s": dict(last.cpu_s), "memory_mb": dict(last.memory_mb), "rows": dict(last.rows)}
-    cost = ", ".join(f"{part} {used / last.seconds:.2f}" for part, used in last.cpu_s.items())
     alone = "sink alone" in name
     if not alone:
-        yield Figure(name, "quotes/s", [one.quotes_per_s for one in passed], f"cores: {cost}", more)
+        yield Figure(name, "quotes/s", [one.quotes_per_s for one in passed], last.cores, last.details)
     if "worker alone" not in name:
         rows = [one.rows_per_s(with_quotes=alone) for one in passed]
-        yield Figure(name, "rows/s" if alone else "result rows/s", rows, f"cores: {cost}", more)
+        yield Figure(name, "rows/s" if alone else "result rows/s", rows, last.cores, last.details)
     if "one worker" in name:
         for part in last.disk_bytes:
             sizes = [one.disk_bytes[part] / one.quotes for one in passed]

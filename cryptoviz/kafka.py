@@ -49,6 +49,7 @@ def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str,
         "session.timeout.ms": 10_000,
         "heartbeat.interval.ms": 3_000,
         "isolation.level": "read_committed",
+        # Of each partition at a time, packed: unpacked it may be thirteen times that. A longer message comes whole.
         "fetch.message.max.bytes": 1024 * 1024,
         "reconnect.backoff.max.ms": 2000,
     }

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from cryptoviz.clickhouse import connect, rows
 from cryptoviz.errors import CryptovizError
 from cryptoviz.kafka_access import Access
-from cryptoviz.progress import SINK_GROUP, WORKER_GROUP, admin_client, consumer_lag
+from cryptoviz.progress import SINK_GROUP, WORKER_GROUP, consumer_lag
 from cryptoviz.running import Part, parts, settings_of, stack_health, worker_metrics
 from cryptoviz.settings import Settings
 from cryptoviz.topics import NORMALIZED, RAW, TOPICS
@@ -93,10 +93,10 @@ def lag_of_consumers(settings: Settings) -> Iterator[tuple[str, dict[str, int]]]
 
     Raises `Retryable` while Kafka is away, `UserError` if it refuses us.
     """
-    Access(settings, "cryptoviz-status").ask()
-    admin = admin_client(settings)
+    access = Access(settings, "cryptoviz-status")
+    access.ask()
     for group, topics in GROUPS.items():
-        yield group, consumer_lag(settings, group, topics, admin)
+        yield group, consumer_lag(settings, group, topics, access.admin)
 
 
 def _ask_clickhouse(settings: Settings, status: Status) -> None:

@@ -106,12 +106,11 @@ class Rolling:
         messages = [event.message for event in events]
         quotes = self._quotes([message.value for message in messages])
         results, good = self._results(list(itertools.chain.from_iterable(quotes)))
-        kept = iter(results)
         first = 0
         for message, mine in zip(messages, quotes, strict=True):
             count = int(good[first : first + len(mine)].sum())
             first += len(mine)
-            await self._send(message, list(itertools.islice(kept, count)))
+            await self._send(message, list(itertools.islice(results, count)))
         await self._outbox.delivered()
 
     def _quotes(self, values: Sequence[bytes]) -> list[list[Quote]]:

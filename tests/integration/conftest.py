@@ -54,6 +54,12 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
+def clickhouse_to_kill(tmp_path: Path) -> Iterator[Server]:
+    """A ClickHouse of one test's own."""
+    yield from _running(ClickHouseServer(tmp_path))
+
+
+@pytest.fixture
 def database(clickhouse: ClickHouseServer) -> str:
     """The name of a database that nobody else uses; `migrate` makes it."""
     return f"test_{secrets.token_hex(4)}"

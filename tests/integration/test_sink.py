@@ -144,30 +144,30 @@ def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(settings: S
         assert sink.end() == 0
 
 
-def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
-    settings: Settings, broker: KafkaServer, tmp_path: Path
-) -> None:
-    server = ClickHouseServer(tmp_path)
-    server.start()
-    own = settings.model_copy(
-        update={
-            "clickhouse_url": server.url,
-            "clickhouse_password": SecretStr(server.password),
-        }
-    )
+def small_batches_into(server: ClickHouseServer, settings: Settings) -> Settings:
+    """For a sink that has its lanes full soon, with the tables in place."""
+    access = {"clickhouse_url": server.url, "clickhouse_password": SecretStr(server.password)}
+    own = settings.model_copy(update=access | {"sink_batch_rows": 300})
     migrate(own)
-    sink = SinkProcess(own.model_copy(update={"sink_batch_rows": 300}), tmp_path)
+    return own
+
+
+def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
+    settings: Settings, broker: KafkaServer, clickhouse_to_kill: ClickHouseServer, tmp_path: Path
+) -> None:
+    own = small_batches_into(clickhouse_to_kill, settings)
+    sink = SinkProcess(own, tmp_path)
     try:
         numbers = fresh(1_500)
         send(own, everything(numbers[:100]))
         sink.start()
         wait_caught_up(own)
-        server.kill()
+        clickhouse_to_kill.kill()
         send(own, everything(numbers[100:]))  # many times more than a batch holds: reading has to pause
         wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to notice")
         wait_until(lambda: lag_seen(own) == 1_400, 30, "the outage to be seen as lag, nothing committed")
         assert members(broker) == 1
-        server.start()
+        clickhouse_to_kill.start()
         wait_caught_up(own)
         assert counts(own) == expected(1_500)
         assert sink.text().count("waiting for it") == 1
@@ -175,25 +175,20 @@ def test_an_outage_of_clickhouse_is_waited_out_by_a_member_of_the_group(
         assert sink.end() == 0
     finally:
         sink.end(signal.SIGKILL)
-        server.stop()
 
 
 def test_a_sink_that_waits_for_clickhouse_and_loses_its_place_in_the_group_goes_on_where_it_was(
-    settings: Settings, broker: KafkaServer, tmp_path: Path
+    settings: Settings, broker: KafkaServer, clickhouse_to_kill: ClickHouseServer, tmp_path: Path
 ) -> None:
     """Its partitions are paused then, and the same ones are given to it anew."""
-    server = ClickHouseServer(tmp_path)
-    server.start()
-    access = {"clickhouse_url": server.url, "clickhouse_password": SecretStr(server.password)}
-    own = settings.model_copy(update=access | {"sink_batch_rows": 300})
-    migrate(own)
+    own = small_batches_into(clickhouse_to_kill, settings)
     sink = SinkProcess(own, tmp_path)
     try:
         numbers = fresh(1_500)
         send(own, everything(numbers[:100]))
         sink.start()
         wait_caught_up(own)
-        server.kill()
+        clickhouse_to_kill.kill()
         send(own, everything(numbers[100:]))
         wait_until(lambda: "waiting for it" in sink.text(), 30, "the sink to notice")
         wait_until(lambda: lag_seen(own) == 1_400, 30, "all lanes to be full, nothing committed")
@@ -202,12 +197,11 @@ def test_a_sink_that_waits_for_clickhouse_and_loses_its_place_in_the_group_goes_
         wait_until(lambda: members(broker) == 0, 60, "the group to give the sink up")
         os.kill(sink.process.pid, signal.SIGCONT)
         wait_until(lambda: members(broker) == 1, 60, "the sink to join again")
-        server.start()
+        clickhouse_to_kill.start()
         wait_caught_up(own)
         assert counts(own) == expected(1_500)
     finally:
         sink.end(signal.SIGKILL)
-        server.stop()
 
 
 def test_an_outage_of_kafka_is_waited_out_and_said_once(stack_settings: Settings, tmp_path: Path) -> None:

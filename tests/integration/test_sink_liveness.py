@@ -32,18 +32,9 @@ SCRIPT = str(Path(__file__).parents[1] / "stuck_sink.py")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ClickHouseServer]:
-    """A ClickHouse to be killed."""
-    one = ClickHouseServer(tmp_path)
-    one.start()
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def settings(stack_settings: Settings, broker: KafkaServer, server: ClickHouseServer) -> Settings:
+def settings(stack_settings: Settings, broker: KafkaServer, clickhouse_to_kill: ClickHouseServer) -> Settings:
     """Topics and tables are there."""
-    access = {"clickhouse_url": server.url, "clickhouse_password": SecretStr(server.password)}
+    access = {"clickhouse_url": clickhouse_to_kill.url, "clickhouse_password": SecretStr(clickhouse_to_kill.password)}
     settings = stack_settings.model_copy(update={"kafka": broker.address} | access)
     ensure_topics(settings)
     migrate(settings)
@@ -98,36 +89,36 @@ def test_a_sink_that_stands_still_says_so_and_ends_itself_and_the_next_one_goes_
 
 
 def test_an_outage_of_clickhouse_is_nobodys_fault(
-    settings: Settings, server: ClickHouseServer, sink: SinkProcess
+    settings: Settings, clickhouse_to_kill: ClickHouseServer, sink: SinkProcess
 ) -> None:
     sink.start()
     send(settings, everything(range(40, 50)))
     wait_caught_up(settings)
-    server.kill()
+    clickhouse_to_kill.kill()
     send(settings, everything(range(50, 80)))
     # They are 0.1, 0.2, 0.4 ... 5 s apart, together 26 s: longer than it may stand still, whatever it does meanwhile.
     wait_until(lambda: vain_inserts(settings) >= 11, 120, "eleven inserts in vain")
     status, said = health(settings)
     assert (status, said["state"]) == (200, "waiting for ClickHouse")
     assert sum(place["behind"] for place in said["partitions"].values()) > 0
-    server.start()
+    clickhouse_to_kill.start()
     wait_caught_up(settings)
     assert counts(settings) == expected(40)
     assert sink.end() == 0
 
 
 def test_a_slow_insert_is_not_a_sink_that_stands_still(
-    settings: Settings, server: ClickHouseServer, sink: SinkProcess
+    settings: Settings, clickhouse_to_kill: ClickHouseServer, sink: SinkProcess
 ) -> None:
     sink.start()
     send(settings, everything(range(80, 82)))
     wait_caught_up(settings)
-    assert server.process is not None
-    os.kill(server.process.pid, signal.SIGSTOP)
+    assert clickhouse_to_kill.process is not None
+    os.kill(clickhouse_to_kill.process.pid, signal.SIGSTOP)
     send(settings, everything(range(82, 84)))
     wait_until(lambda: stillest(settings) > 1.5 * STUCK_AFTER_S, 60, "messages to wait for longer than they may")
     assert health(settings)[0] == 200
-    os.kill(server.process.pid, signal.SIGCONT)
+    os.kill(clickhouse_to_kill.process.pid, signal.SIGCONT)
     wait_caught_up(settings)
     assert counts(settings) == expected(4)
     assert sink.end() == 0
