@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -18,7 +18,7 @@ from restoring import restored
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
 
 from cryptoviz.messages import NormalizedQuotes
-from processors.engine import Engine
+from processors.engine import Engine, results
 from processors.rules import Rules
 from processors.snapshot import dump, dump_learned, load, needs_bars_after, restore_bar
 
@@ -256,6 +256,26 @@ def test_results_do_not_depend_on_how_many_steps_go_together(seed: int, sizes: l
     assert _by_series([*found, *together.results()]) == _by_series(expected)
     assert dump(together) == dump(at_once)
     assert dump_learned(together) == dump_learned(at_once)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(1, 200), min_size=1, max_size=5))
+def test_results_do_not_depend_on_which_partitions_go_together(seed: int, sizes: list[int]) -> None:
+    homes = (("BTC",), ("USDT", "ETH"), ("SOL",))
+    apart, together = ([Engine(assets, RULES) for assets in homes] for _ in range(2))
+    expected, found = list[Any](), list[Any]()
+    for offset, entry in enumerate(random_stream(seed, 400, assets=("BTC", "USDT", "ETH", "SOL"))):
+        for alone, one in zip(apart, together, strict=True):
+            mine = entry | {"quotes": [q for q in entry["quotes"] if one.row(q["asset"]) is not None]}
+            expected += alone.apply(cast(Any, mine), offset)
+            found += one.take(cast(Any, mine), offset)
+        if offset % sizes[offset % len(sizes)] == 0:
+            found += results(together[offset % 2 :])
+    assert _by_series([*found, *results(together)]) == _by_series(expected)
+    assert {topic for topic, _, _ in found} >= {"bars", "stats", "indicators", "predictions", "signals", "scores"}
+    for alone, one in zip(apart, together, strict=True):
+        assert dump(one) == dump(alone)
+        assert dump_learned(one) == dump_learned(alone)
 
 
 @settings(max_examples=10, deadline=None)
