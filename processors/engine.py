@@ -21,9 +21,6 @@ from processors.indicators import INDICATORS as ALL_INDICATORS
 from processors.indicators.base import Indicator
 from processors.learning import Learning
 from processors.ledger import ledger_entry
-from processors.models import MODELS, ONLINE_MODELS
-from processors.models.base import Model
-from processors.models.online import OnlineModel
 from processors.results import bar_message
 from processors.rules import Rules
 from processors.steps import Output, Steps
@@ -33,13 +30,10 @@ from processors.track import Track, kept_ms
 class Engine:
     """The state of one partition. `assets` are those that live in it; `offset` is the last log offset applied."""
 
-    def __init__(
-        self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS,
-        indicators: tuple[Indicator, ...] = ALL_INDICATORS, online: tuple[type[OnlineModel], ...] = ONLINE_MODELS,
-    ) -> None:  # fmt: skip
+    def __init__(self, assets: Sequence[str], rules: Rules, indicators: tuple[Indicator, ...] = ALL_INDICATORS) -> None:
         self.rules = rules
-        self.models = models
-        self.online = online
+        self.models = models = rules.models
+        self.online = rules.online
         self.offset = -1
         self.raw_offset = -1
         self.learned = 0
