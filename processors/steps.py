@@ -17,6 +17,7 @@ import numpy as np
 from cryptoviz.messages import Origin, Scores
 from cryptoviz.topics import INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
 from processors.bars import ClosedBar
+from processors.blocks import Cuts
 from processors.forecasts import make_forecasts
 from processors.indicator_state import IndicatorState
 from processors.indicators.base import Values
@@ -31,8 +32,8 @@ from processors.results import (
     stats_messages,
 )
 from processors.rules import STATS_WINDOWS_S, Rules
-from processors.statistics import nested_stats
-from processors.track import KEPT_MS, Track
+from processors.statistics import window_stats
+from processors.track import Track
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
@@ -155,8 +156,9 @@ class Steps:
     def _results(self, end: int, closings: Sequence[Closing], values: Values) -> Iterator[Output]:
         moment = Moment(end, [Named(one.asset, closing.track.source, closing.origin, one.stale)
                               for closing in closings for one in closing.ended[end]])  # fmt: skip
-        windows = nested_stats(_closes(end, closings, KEPT_MS), self._windows)
-        for stats in stats_messages(moment, windows, self._rules):
+        cuts = Cuts.of(end // self._rules.interval_ms, self._windows)
+        pieces = [closing.track.history.pieces(_rows(closing, end), cuts) for closing in closings]
+        for stats in stats_messages(moment, window_stats(cuts, pieces), self._rules):
             yield STATS.name, stats["asset"], stats
         for indicators in indicator_messages(moment, values, self._rules):
             yield INDICATORS.name, indicators["asset"], indicators
