@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptoviz.topics import INDICATORS, PREDICTIONS, SCORES, SIGNALS, STATS
 from processors.back_test import back_test
+from processors.blocks import Cuts
 from processors.closings import Closing, Closings
 from processors.forecasts import make_forecasts
 from processors.indicator_state import IndicatorState, step
@@ -28,8 +29,7 @@ from processors.results import (
 )
 from processors.rules import STATS_WINDOWS_S, Rules
 from processors.saying import Speaker, closes_of, file, say
-from processors.statistics import nested_stats
-from processors.track import KEPT_MS
+from processors.statistics import window_stats
 
 INDICATOR_WARM_UP_BARS = 500
 """So far back do indicators begin in a history whose results are not wanted: what came before weighs below 1e-16."""
@@ -84,8 +84,9 @@ class Steps:
         moment = Moment(end, [Named(one.asset, closing.track.source, closing.origin, one.stale)
                               for closing in closings for one in closing.ended[end]])  # fmt: skip
         speakers = [Speaker(closing.track, closing.rows(end)) for closing in closings]
-        windows = nested_stats(closes_of(speakers, end, KEPT_MS), self._windows)
-        for stats in stats_messages(moment, windows, self._rules):
+        cuts = Cuts.of(end // self._rules.interval_ms, self._windows)
+        pieces = [track.history.pieces(rows, cuts) for track, rows in speakers]
+        for stats in stats_messages(moment, window_stats(cuts, pieces), self._rules):
             yield STATS.name, stats["asset"], stats
         for indicators in indicator_messages(moment, values, self._rules):
             yield INDICATORS.name, indicators["asset"], indicators
