@@ -5,6 +5,7 @@ The part before is not timed, because it is the start of Python, of the broker's
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +52,8 @@ class Passed:
 
     @property
     def whole_s(self) -> float:
-        """Seconds that the whole feed takes at this rate."""
-        return self.seconds / self.share
+        """Seconds that the whole feed takes at this rate; NaN for one so small that nothing was left to be timed."""
+        return self.seconds / self.share if self.share else math.nan
 
     @property
     def cores(self) -> str:
