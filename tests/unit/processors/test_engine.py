@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -256,6 +257,20 @@ def test_results_do_not_depend_on_how_many_steps_go_together(seed: int, sizes: l
     assert _by_series([*found, *together.results()]) == _by_series(expected)
     assert dump(together) == dump(at_once)
     assert dump_learned(together) == dump_learned(at_once)
+
+
+@pytest.mark.parametrize("together", [2, 7, 200])
+def test_results_do_not_depend_on_how_many_bars_of_history_a_message_has(together: int) -> None:
+    ends = [T0 + (minute + 1) * MINUTE - 1 for minute in range(200)]
+    candles = [[quote(asset, at, 100.0 + at % 7) for asset in ASSETS] for at in ends]
+    about: Any = {"origin": "backfill", "backfill_until": ends[-1] + 1, "poll_interval_s": 60}
+    alone = [message(bar, offset=offset, **about) for offset, bar in enumerate(candles)]
+    parts = [candles[start : start + together] for start in range(0, len(candles), together)]
+    joined = [message(chain(*part), offset=offset, **about) for offset, part in enumerate(parts)]
+    live = heartbeat(ends[-1] + 10 * MINUTE, offset=len(candles))
+    expected = _by_series(_run([*alone, live]))
+    assert {topic for topic, _, _ in expected} >= {"bars", "predictions", "scores", "signals"}
+    assert _by_series(_run([*joined, live])) == expected
 
 
 @settings(max_examples=10, deadline=None)
