@@ -22,7 +22,7 @@ from rich.console import Console
 
 from bench.feed import SOURCES, live_messages
 from bench.figures import Figure, told
-from bench.whole_stream import parts, servers
+from bench.stack import parts, servers
 from cryptoviz.clickhouse import connect
 from cryptoviz.kafka import client_config, producer_config
 from cryptoviz.settings import Settings

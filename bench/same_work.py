@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from rich.console import Console
 from rich.table import Table
 from servers import KafkaServer
@@ -66,6 +66,7 @@ def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any
         server = KafkaServer(folder)
         try:
             server.start()
+            _stamp_by_broker(server.address)
             runs = _rounds(engines, server, rounds, scale, console)
         finally:
             server.stop()
@@ -89,7 +90,8 @@ def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
         engines += [
             Engine("bytewax", [peers, str(scripts / "on_bytewax.py")], (200_000, 800_000, 1_200_000)),
             Engine("bytewax-by-hand", [peers, str(scripts / "on_bytewax_by_hand.py")], (200_000, 1_600_000, 1_200_000)),
-            Engine("quix", [peers, str(scripts / "on_quix.py")], (60_000, 1_600_000, 300_000)),
+            Engine("quix", [peers, str(scripts / "on_quix.py")], (60_000, 120_000, 120_000)),
+            Engine("quix-by-hand", [peers, str(scripts / "on_quix_by_hand.py")], (60_000, 1_600_000, 300_000)),
         ]
     else:
         skipped |= dict.fromkeys(("bytewax", "quix"), "no .venv-bench: `make bench` sets it up")
@@ -141,10 +143,18 @@ def _rounds(
 
 
 def _topic(broker: str, name: str) -> str:
-    new = NewTopic(name, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"})
     admin = AdminClient({"bootstrap.servers": broker})
-    admin.create_topics([new])[name].result(20)
+    admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(20)
     return name
+
+
+def _stamp_by_broker(broker: str) -> None:
+    """Messages have the time at which the broker stored them, in topics that an engine makes itself, too."""
+    admin = AdminClient({"bootstrap.servers": broker})
+    entry = ConfigEntry("log.message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
+    for node in admin.list_topics(timeout=20).brokers:
+        resource = ConfigResource(ResourceType.BROKER, str(node), incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(20)
 
 
 def _figures(shape: str, engines: Sequence[Engine], runs: dict[tuple[str, str], list[Run]]) -> dict[str, Any]:

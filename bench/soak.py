@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.delay import feed_live
-from bench.whole_stream import Parts, disk_bytes, parts, servers
+from bench.stack import Parts, disk_bytes, parts, servers
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import Retryable
 from cryptoviz.progress import SINK_GROUP, WORKER_GROUP, consumer_lag, stages, wait_until_through

@@ -91,6 +91,10 @@ class Writer:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)
 
+    def hurry(self, timeout_s: float) -> None:
+        """Send at once what waits for more to go with it, and serve delivery reports until all is there, or so long."""
+        self._producer.flush(timeout_s)
+
     def check(self) -> None:
         """Raise `KafkaException` if the broker has refused a message for good, `UserError` if it refuses us."""
         if self._refusal is not None:

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     short_window: int = Field(20, ge=5, le=30, description="Points of the short moving average")
     long_window: int = Field(50, ge=20, le=100, description="Points of the long moving average")
     momentum_window: int = Field(14, ge=5, le=30, description="Points momentum looks back")
+    models: Names = Field(
+        (),
+        description="Models that run, comma separated; empty means all. Members of the consensus always run: "
+        "ma_short, ma_long, trend, momentum",
+    )
     signal_variation_percent: float = Field(2.0, ge=0, description="Variation beyond which a signal is BUY or SELL")
     signal_confidence_percent: float = Field(60.0, ge=0, le=100, description="Mean confidence a BUY or SELL needs")
     fee_percent: float = Field(0.1, ge=0, le=100, description="Fee of opening or closing a trade in `paper_results`")
@@ -169,7 +174,7 @@ class Settings(BaseSettings):
     metrics_ttl_days: int = Field(14, ge=1, description="ClickHouse: samples of how the pipeline is doing")
     server_logs_ttl_days: int = Field(7, ge=1, description="ClickHouse on Docker: the server's logs of itself")
 
-    @field_validator("assets", "sources", "batch_sources", "monitor_targets", mode="before")
+    @field_validator("assets", "sources", "models", "batch_sources", "monitor_targets", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from cryptoviz.errors import Invalid
 from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
-from processors.engine import Engine
+from processors.engine import Engine, results
 from processors.normalise import (
     Normaliser,
     Position,
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT_AFTER_S = 0.5
 MOST_WAITING = 64
-"""Steps of series' clocks that may wait for each other, so that those of all sources at one time go together."""
+"""Steps of a partition's clocks that may wait, so that those of all sources and partitions at one time go together."""
 USUAL_STEP = 100
 """Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
@@ -78,7 +78,10 @@ class Analysing:
         self._outbox = outbox
         self._reader = reader
         self._key = worker_id.encode()
+        self._home_of = {asset: partition for partition, homes in assets.items() for asset in homes}
         self._engines: dict[int, Engine] = {}
+        self._touched: dict[int, Engine] = {}
+        """Those whose results or state are still to be written."""
         self._taken = 0
 
     @property
@@ -96,31 +99,31 @@ class Analysing:
 
         That is at the end, and before it whenever much work has come together, so that a crash costs little.
         """
-        touched: dict[int, Engine] = {}
+        self._touched = {}
         started, done = time.monotonic(), 0
         for position, value in received:
-            engine = touched[position.partition] = await self._engine(position.partition)
+            engine = self._touched[position.partition] = await self._engine(position.partition)
             if position.offset > engine.offset:
                 await self._catch_up(engine, position)
                 await self._take(engine, position, value)
             done += 1
             if time.monotonic() - started > SNAPSHOT_AFTER_S:
-                await self._settle(touched)
-                touched, started = {}, time.monotonic()
+                await self._settle()
+                started = time.monotonic()
                 yield done
-        await self._settle(touched)
+        await self._settle()
         yield done
 
-    async def _settle(self, touched: dict[int, Engine]) -> None:
-        for partition, engine in touched.items():
-            await self._results(engine, partition)
+    async def _settle(self) -> None:
+        await self._results()
         await self._outbox.delivered()
-        for partition, engine in touched.items():
+        for partition, engine in self._touched.items():
             if engine.learning_changed:
                 engine.learned, engine.learning_changed = engine.learned + 1, False
                 key = learned_key(self._key, engine.learned)
                 await self._outbox.send(STATE.name, partition, dump_learned(engine), key)
             await self._outbox.send(STATE.name, partition, dump(engine), self._key)
+        self._touched = {}
         await self._outbox.delivered()
 
     async def _engine(self, partition: int) -> Engine:
@@ -154,16 +157,16 @@ class Analysing:
             engine.offset = position.offset
             await self._set_aside(position, value or b"", error)
             return
-        await self._publish(position.partition, engine.take(message, position.offset))
+        await self._publish(engine.take(message, position.offset))
         metrics.counted(engine.counts)
         engine.counts.clear()
-        if engine.waiting >= MOST_WAITING:
-            await self._results(engine, position.partition)
+        if engine.closings.waiting >= MOST_WAITING:
+            await self._results()
         await asyncio.sleep(0)  # as above
 
-    async def _results(self, engine: Engine, partition: int) -> None:
+    async def _results(self) -> None:
         started = time.perf_counter()
-        published = await self._publish(partition, engine.results())
+        published = await self._publish(results(list(self._touched.values())))
         if published[PREDICTIONS.name]:
             metrics.FORECAST_SECONDS.observe(time.perf_counter() - started)
 
@@ -181,12 +184,12 @@ class Analysing:
         letter = dead_letter(value, error, position)
         await self._outbox.send(NORMALIZED.dead.name, position.partition, encode(letter))
 
-    async def _publish(self, partition: int, out: Iterable[Output]) -> Counter[str]:
+    async def _publish(self, out: Iterable[Output]) -> Counter[str]:
         """Send what has been computed, each as soon as it is; how many messages that were, by topic."""
         published: Counter[str] = Counter()
         for topic, asset, message in out:
             published[topic] += 1
-            await self._outbox.send(topic, partition, encode(message), asset.encode())
+            await self._outbox.send(topic, self._home_of[asset], encode(message), asset.encode())
         for topic, messages in published.items():
             metrics.RESULTS.labels(topic).inc(messages)
         return published

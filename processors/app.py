@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import faust
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 PART = "worker"
 BATCH_MESSAGES = 1000
 BATCH_WITHIN_S = 0.02
+# The client sends a request per partition, which is what a broker's time goes to. No result waits so long: when a batch
+# is done, what was gathered is sent at once.
+RESULTS_LINGER_MS = 100
 BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
 
 
@@ -108,7 +112,7 @@ def build(settings: Settings) -> App:
         _homes(registry, settings.partitions),
         AssetRegistry().sources,
         Rules.of(settings),
-        _outbox(settings, "analyse"),
+        _outbox(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}),
         _reader(settings),
         worker_id=settings.worker_name,
     )
@@ -133,8 +137,8 @@ def _credentials(settings: Settings) -> Credentials | None:
     )
 
 
-def _outbox(settings: Settings, name: str) -> Outbox:
-    return Outbox(Writer(producer_config(settings, f"{settings.worker_name}-{name}")))
+def _outbox(settings: Settings, name: str, more: Mapping[str, Any] = MappingProxyType({})) -> Outbox:
+    return Outbox(Writer({**producer_config(settings, f"{settings.worker_name}-{name}"), **more}))
 
 
 def _reader(settings: Settings) -> LogReader:

@@ -14,31 +14,26 @@ from cryptoviz.messages import ALL, NormalizedQuote, NormalizedQuotes, Origin
 from cryptoviz.topics import BARS, LEDGER
 from processors.agreement import Agreement, Latest, fresh_prices
 from processors.bars import ClosedBar, Feed, Series, candle_of
+from processors.closings import Closing, Closings, Ended
 from processors.history import History
 from processors.indicator_state import IndicatorState
 from processors.indicators import INDICATORS as ALL_INDICATORS
 from processors.indicators.base import Indicator
 from processors.learning import Learning
 from processors.ledger import ledger_entry
-from processors.models import MODELS, ONLINE_MODELS
-from processors.models.base import Model
-from processors.models.online import OnlineModel
 from processors.results import bar_message
 from processors.rules import Rules
-from processors.steps import Closing, Ended, Output, Steps
+from processors.steps import Output, Steps
 from processors.track import Track, kept_ms
 
 
 class Engine:
     """The state of one partition. `assets` are those that live in it; `offset` is the last log offset applied."""
 
-    def __init__(
-        self, assets: Sequence[str], rules: Rules, models: tuple[Model, ...] = MODELS,
-        indicators: tuple[Indicator, ...] = ALL_INDICATORS, online: tuple[type[OnlineModel], ...] = ONLINE_MODELS,
-    ) -> None:  # fmt: skip
+    def __init__(self, assets: Sequence[str], rules: Rules, indicators: tuple[Indicator, ...] = ALL_INDICATORS) -> None:
         self.rules = rules
-        self.models = models
-        self.online = online
+        self.models = models = rules.models
+        self.online = rules.online
         self.offset = -1
         self.raw_offset = -1
         self.learned = 0
@@ -50,7 +45,8 @@ class Engine:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(what, source) since the process started: late quotes, results made."""
         self.indicator_state = IndicatorState(indicators, 0)
-        self._steps = Steps(rules, models, self.indicator_state)
+        self.steps = Steps(rules, models)
+        self.closings = Closings(self.indicator_state)
         self._rows = {asset: row for row, asset in enumerate(assets)}
         self._intervals_kept = kept_ms(rules) // rules.interval_ms
         self._step_ms = rules.interval_ms + rules.grace_ms
@@ -87,14 +83,7 @@ class Engine:
 
     def results(self) -> Iterator[Output]:
         """What follows from the bars closed since it was asked last; all of it must be taken."""
-        yield from self._steps.run()
-        self.learning_changed |= self._steps.learned
-        self._steps.learned = False
-
-    @property
-    def waiting(self) -> int:
-        """How many steps of series' clocks wait for `results`."""
-        return self._steps.waiting
+        return results([self])
 
     def track(self, source: str) -> Track:
         """The series of a source, begun when it is first heard of."""
@@ -178,7 +167,7 @@ class Engine:
                     yield from self._standing(track, asset, bar, stale)
                     ended.setdefault(bar.end, []).append(Ended(asset, bar, stale))
         yield from self._ended(track, origin)
-        self._steps.add(Closing(track, since, track.closed_until, track.clock, origin, results_after, ended))
+        self.closings.add(Closing(track, since, track.closed_until, track.clock, origin, results_after, ended))
 
     def _standing(self, track: Track, asset: str, bar: ClosedBar, stale: bool) -> Iterator[Output]:
         agreement = self.agreements.get(asset)
@@ -192,3 +181,12 @@ class Engine:
             if standing.until and (series.next_start is None or series.next_start > standing.until):
                 for change in standing.ended():
                     yield LEDGER.name, asset, ledger_entry(asset, track.source, change, origin)
+
+
+def results(engines: Sequence[Engine]) -> Iterator[Output]:
+    """What follows from the bars closed in all of these, which have the same rules; all of it must be taken."""
+    if engines:
+        yield from engines[0].steps.run([engine.closings for engine in engines])
+    for engine in engines:
+        engine.learning_changed |= engine.closings.learned
+        engine.closings.learned = False

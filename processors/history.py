@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from processors.blocks import BLOCK, NOTHING, Cuts, Pieces, aggregates, joined
 from processors.models.base import Floats
 
 
@@ -11,20 +14,29 @@ class History:
     """closes[series, slots] with a slot per bar, NaN where there is none; only the last `slots` can be asked for."""
 
     def __init__(self, series: int, slots: int, interval_ms: int) -> None:
+        blocks = 2 * slots // BLOCK + 2
         self._slots = slots
         self._interval_ms = interval_ms
-        self._closes = np.full((series, 2 * slots), np.nan)
+        self._closes = np.full((series, blocks * BLOCK), np.nan)
+        self._aggregates = np.empty((len(NOTHING), series, blocks))
         self._base: int | None = None
+        """The first slot, which begins a block."""
+        self._aggregated = 0
+        """The slot up to which the aggregates of blocks are those of the closes."""
+        self._joined: tuple[tuple[range, ...], Floats] | None = None
+        """What was made last of runs of whole blocks, [aggregates, series, runs]: it stays for most of a block."""
 
     def put(self, row: int, end: int, close: float) -> None:
         """Note the close of the bar that ends at `end`, in ms; ends must not go back by more than the slots kept."""
         slot = end // self._interval_ms
         if self._base is None:
-            self._base = slot - self._slots
+            self._base = self._aggregated = _begin(slot - self._slots)
         if slot >= self._base + self._closes.shape[1]:
-            self._forget_before(slot - self._slots)
+            self._forget_before(_begin(slot - self._slots))
         if slot >= self._base:
             self._closes[row, slot - self._base] = close
+            if slot < self._aggregated:
+                self._aggregated, self._joined = _begin(slot), None
 
     def until(self, end: int, span_ms: int) -> Floats:
         """Closes with end in (end - span, end], oldest first, [series, span / interval]; NaN for what is not kept."""
@@ -36,8 +48,39 @@ class History:
             return self._closes[:, first:last]
         return np.pad(self._closes[:, : max(0, last)], ((0, 0), (-first + min(0, last), 0)), constant_values=np.nan)
 
+    def pieces(self, rows: Sequence[int], cuts: Cuts) -> Pieces:
+        """What these rows have in the blocks of windows; raises `LookupError` if those are not kept."""
+        if self._base is None or not self._base <= cuts.begin <= cuts.end < self._base + self._closes.shape[1]:
+            raise LookupError("windows reach beyond what is kept")
+        self._aggregate(self._base, _begin(cuts.end))
+        base = self._base // BLOCK
+        if self._joined is None or self._joined[0] != cuts.whole:
+            self._joined = cuts.whole, np.stack([self._join(run, base) for run in cuts.whole], axis=-1)
+        some = np.array(rows)
+        blocks = self._closes.reshape(len(self._closes), -1, BLOCK)
+        return Pieces(blocks[some[:, None], cuts.parts - base], self._joined[1][:, some])
+
+    def _aggregate(self, base: int, until: int) -> None:
+        """Compute the aggregates that are missing of the blocks before slot `until`."""
+        if self._aggregated < until:
+            first, last = self._aggregated - base, until - base
+            closes = self._closes[:, first:last].reshape(len(self._closes), -1, BLOCK)
+            self._aggregates[..., first // BLOCK : last // BLOCK] = aggregates(closes)
+            self._aggregated = until
+
+    def _join(self, run: range, base: int) -> Floats:
+        if not run:
+            return np.tile(NOTHING[:, None], len(self._closes))
+        return joined(self._aggregates[..., run.start - base : run.stop - base])
+
     def _forget_before(self, slot: int) -> None:
         kept = self._closes[:, slot - (self._base or 0) :]
         moved = np.full_like(self._closes, np.nan)
         moved[:, : kept.shape[1]] = kept
         self._closes, self._base = moved, slot
+        self._aggregated = slot
+
+
+def _begin(slot: int) -> int:
+    """The first slot of the block that a slot is in."""
+    return slot // BLOCK * BLOCK

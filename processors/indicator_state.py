@@ -17,59 +17,74 @@ class IndicatorState:
     """State of every indicator for `series` series; one whose bar does not follow its last one starts anew."""
 
     def __init__(self, indicators: Sequence[Indicator], series: int) -> None:
-        self._indicators = indicators
-        self._states = {indicator.name: indicator.begin(series) for indicator in indicators}
-        self._ends = np.full(series, NO_BAR, dtype=np.int64)
+        self.indicators = indicators
+        self.states = {indicator.name: indicator.begin(series) for indicator in indicators}
+        self.ends = np.full(series, NO_BAR, dtype=np.int64)
 
     def extend(self, series: int) -> int:
         """Make room for so many more; returns the row of the first of them."""
-        first = len(self._ends)
-        for indicator in self._indicators:
-            state = self._states[indicator.name]
+        first = len(self.ends)
+        for indicator in self.indicators:
+            state = self.states[indicator.name]
             for name, array in indicator.begin(series).items():
                 state[name] = np.concatenate([state[name], array])
-        self._ends = np.concatenate([self._ends, np.full(series, NO_BAR, dtype=np.int64)])
+        self.ends = np.concatenate([self.ends, np.full(series, NO_BAR, dtype=np.int64)])
         return first
 
-    def step(self, rows: Sequence[int], bars: Sequence[ClosedBar]) -> Values:
-        """Take the bars of these rows, which have one end; values come in the order of the rows, NaN with too few."""
-        at, start, end = np.array(rows), bars[0].start, bars[0].end
-        self._begin_anew(at[self._ends[at] != start])
-        self._ends[at] = end
-        arrays = BarArrays(*np.array([(bar.open, bar.high, bar.low, bar.close) for bar in bars]).T.copy())
-        values: Values = {}
-        for indicator in self._indicators:
-            state = self._states[indicator.name]
-            stepped, said = indicator.step({name: array[at] for name, array in state.items()}, arrays)
-            for name, array in stepped.items():
-                state[name][at] = array
-            values |= said
-        return values
-
-    def _begin_anew(self, rows: np.ndarray) -> None:
-        for indicator in self._indicators if len(rows) else ():
+    def begin_anew(self, rows: np.ndarray, start: int) -> None:
+        """Forget what is known of those of these rows whose last bar did not end at `start`."""
+        rows = rows[self.ends[rows] != start]
+        for indicator in self.indicators if len(rows) else ():
             for name, array in indicator.begin(len(rows)).items():
-                self._states[indicator.name][name][rows] = array
+                self.states[indicator.name][name][rows] = array
 
     def dump(self, assets: Sequence[str], first: int = 0) -> dict[str, Any]:
         """The state of these assets, whose rows begin at `first`; JSON keeps the bits of a float, and NaN as null."""
         rows = slice(first, first + len(assets))
         states = {
-            indicator: {name: array[rows] for name, array in state.items()} for indicator, state in self._states.items()
+            indicator: {name: array[rows] for name, array in state.items()} for indicator, state in self.states.items()
         }
-        return {"assets": assets, "ends": self._ends[rows], "states": states}
+        return {"assets": assets, "ends": self.ends[rows], "states": states}
 
     def restore(self, kept: Mapping[str, Any], assets: Sequence[str], first: int = 0) -> None:
         """Take over what `dump` wrote; assets and indicators it does not know start anew."""
         known = {asset: row for row, asset in enumerate(kept["assets"])}
         pairs = [(first + row, known[asset]) for row, asset in enumerate(assets) if asset in known]
         ours, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        self._ends[ours] = np.array(kept["ends"], dtype=np.int64)[theirs]
-        for name, state in self._states.items():
+        self.ends[ours] = np.array(kept["ends"], dtype=np.int64)[theirs]
+        for name, state in self.states.items():
             old = {array: np.array(rows, dtype=np.float64) for array, rows in kept["states"].get(name, {}).items()}
             if _shapes(old, 1) == _shapes(state, 1):
                 for array, values in old.items():
                     state[array][ours] = values[theirs]
+
+
+def step(parts: Sequence[tuple[IndicatorState, Sequence[int]]], bars: Sequence[ClosedBar]) -> Values:
+    """Take the bars of these rows of each state, which have one end; values come in the order of the bars.
+
+    NaN where a series has had too few.
+    """
+    places = [(state, np.array(rows)) for state, rows in parts]
+    for state, rows in places:
+        state.begin_anew(rows, bars[0].start)
+        state.ends[rows] = bars[0].end
+    arrays = BarArrays(*np.array([(bar.open, bar.high, bar.low, bar.close) for bar in bars]).T.copy())
+    values: Values = {}
+    for indicator in parts[0][0].indicators:
+        known = [(state.states[indicator.name], rows) for state, rows in places]
+        before = {name: np.concatenate([state[name][rows] for state, rows in known]) for name in known[0][0]}
+        after, said = indicator.step(before, arrays)
+        _hand_back(after, known)
+        values |= said
+    return values
+
+
+def _hand_back(after: State, known: Sequence[tuple[State, np.ndarray]]) -> None:
+    end = 0
+    for state, rows in known:
+        first, end = end, end + len(rows)
+        for name, array in after.items():
+            state[name][rows] = array[first:end]
 
 
 def _shapes(state: State, axis: int) -> dict[str, tuple[int, ...]]:

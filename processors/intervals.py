@@ -34,6 +34,24 @@ class Intervals:
         self.scores: Floats = np.zeros((models, horizons, series))
         """How many scores each has learned from."""
 
+    @classmethod
+    def joined(cls, parts: Sequence[Intervals]) -> Intervals:
+        """The series of all of them, one after the other; a copy."""
+        models, horizons, _ = parts[0].scores.shape
+        joined = cls(models, horizons, 0)
+        joined.log_quantile = np.concatenate([part.log_quantile for part in parts], axis=-1)
+        joined.scores = np.concatenate([part.scores for part in parts], axis=-1)
+        return joined
+
+    def hand_back(self, parts: Sequence[Intervals]) -> None:
+        """Give each of those that were joined what is known of its series now."""
+        first = 0
+        for part in parts:
+            end = first + part.scores.shape[-1]
+            part.log_quantile[...] = self.log_quantile[..., first:end]
+            part.scores[...] = self.scores[..., first:end]
+            first = end
+
     def bounds(self, rows: Sequence[int], forecast: Floats, scale: Floats) -> tuple[Floats, Floats]:
         """Lower and upper bounds [levels, models, horizons, rows] around forecast[models, horizons, rows].
 

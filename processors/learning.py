@@ -11,15 +11,13 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from cryptoviz.messages import Forecast, Origin, Prediction
-from processors.forecasts import CONSENSUS, CONSENSUS_VERSION, Forecasts, confidence_of
-from processors.history import History
+from processors.forecasts import CONSENSUS, CONSENSUS_VERSION
 from processors.intervals import Intervals
 from processors.models.base import Floats, Model
 from processors.models.online import OnlineModel
 from processors.rules import MS, Rules
-from processors.scoring import LEVELS, Judged, judge
-from processors.shares import Shares, sum_of
-from processors.usual_move import usual_move
+from processors.scoring import LEVELS
+from processors.shares import Shares
 
 CONSENSUS_ADAPTIVE = "consensus_adaptive"
 CONSENSUS_ADAPTIVE_VERSION = "1"
@@ -31,27 +29,23 @@ MOVE_MS = 72 * 3_600_000
 
 @dataclass(frozen=True)
 class Said:
-    """Everything said at one moment: arrays are [models, horizons, rows], NaN where a model has nothing to say."""
+    """Everything said at one moment: arrays are [models, horizons, series], NaN where a model has nothing to say."""
 
-    rows: list[int]
     price: Floats
-    """[rows]"""
+    """[series]"""
     move: Floats
-    """[rows] the usual move over an hour, in percent."""
+    """[series] the usual move over an hour, in percent."""
     forecast: Floats
     confidence: Floats
     share: Floats
     """In the adaptive consensus; NaN for what is no member of it."""
     lower: Floats
-    """[levels, models, horizons, rows], as `upper`."""
+    """[levels, models, horizons, series], as `upper`."""
     upper: Floats
 
-    @classmethod
-    def joined(cls, parts: Sequence[Said]) -> Said:
-        """What was said of the series of several sources, one after the other; rows are those within each source."""
-        rows = [row for part in parts for row in part.rows]
-        names = [part.name for part in fields(cls) if part.name != "rows"]
-        return cls(rows, *(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+    def of(self, first: int, end: int) -> Said:
+        """The same of some of the series."""
+        return Said(*(getattr(self, part.name)[..., first:end] for part in fields(self)))
 
 
 @dataclass(slots=True)
@@ -76,26 +70,12 @@ class Filed:
         nothing = [np.full(size, np.nan) for size in (series, series, shape, shape, bounds, bounds)]
         return cls(made_at, origin, list(versions), *nothing)
 
-    def put(self, said: Said) -> None:
+    def put(self, said: Said, rows: Sequence[int]) -> None:
         """Note what was said of these rows."""
-        self.price[said.rows], self.move[said.rows] = said.price, said.move
+        self.price[rows], self.move[rows] = said.price, said.move
         for mine, theirs in ((self.forecast, said.forecast), (self.confidence, said.confidence),
                              (self.lower, said.lower), (self.upper, said.upper)):  # fmt: skip
-            mine[..., said.rows] = theirs
-
-
-@dataclass(frozen=True)
-class Due:
-    """Forecasts whose time has come, one moment of filing per horizon, with their judgement over all series."""
-
-    horizons: list[int]
-    filed: list[Filed]
-    forecast: Floats
-    """[models, horizons, series], as `confidence`."""
-    confidence: Floats
-    price: Floats
-    """[horizons, series]"""
-    judged: Judged
+            mine[..., rows] = theirs
 
 
 @dataclass
@@ -120,27 +100,11 @@ class Learning:
         self.intervals = Intervals(len(self.names), horizons, self.series)
         self.shares = Shares(len(members), horizons, self.series)
 
-    def say(self, made: Forecasts, rows: list[int], history: History, end: int) -> Said:
-        """All forecasts for these rows at `end`: those `made`, the online models', the consensuses, with bounds."""
-        recent = history.until(end, FEATURES_MS + self.rules.interval_ms)[rows]
-        move = usual_move(history.until(end, MOVE_MS)[rows], self.rules.interval_s)
-        online = [model.forecast(rows, recent, move) for model in self.online]
-        members = np.concatenate([made.forecast, np.array(online).reshape(-1, *made.consensus.shape)])
-        confidence = confidence_of(members, made.price, made.volatility)
-        share = self.shares.of(rows, members)
-        forecast = np.concatenate([members, [made.consensus], [_mean(members, share)]])
-        lower, upper = self.intervals.bounds(rows, forecast, _scale(made.price, move, self.rules.hours))
-        return Said(
-            rows=rows, price=made.price, move=move, forecast=forecast, lower=lower, upper=upper,
-            confidence=np.concatenate([confidence, [made.consensus_confidence], [_mean(confidence, share)]]),
-            share=np.concatenate([share, np.full((2, *made.consensus.shape), np.nan)]),
-        )  # fmt: skip
-
-    def file(self, said: Said, made_at: int, origin: Origin) -> None:
-        """Keep what was said until its time has come."""
+    def file(self, said: Said, rows: Sequence[int], made_at: int, origin: Origin) -> None:
+        """Keep what was said of these rows until its time has come."""
         shape = (len(self.names), len(self.rules.horizons_s), self.series)
         filed = self.filed[made_at] = Filed.empty(made_at, origin, self.versions, shape)
-        filed.put(said)
+        filed.put(said, rows)
         self.begun = True
 
     def put_back(self, message: Prediction, row: int) -> None:
@@ -193,36 +157,6 @@ class Learning:
             if (filed := self.filed.get(target_at - horizon_s * MS)) is not None
         ]
 
-    def due(self, target_at: int, actual: Floats) -> Due | None:
-        """Judge what is filed for `target_at` by actual[series], NaN where it is void; None if nothing is."""
-        pairs = self.filed_for(target_at)
-        if not pairs:
-            return None
-        forecast, confidence = (
-            np.stack([getattr(filed, name)[:, h] for h, filed in pairs], axis=1) for name in ("forecast", "confidence")
-        )
-        lower, upper = (
-            np.stack([getattr(filed, name)[:, :, h] for h, filed in pairs], axis=2) for name in ("lower", "upper")
-        )
-        price = np.stack([filed.price for _, filed in pairs])
-        judged = judge(forecast, price, (lower, upper), actual)
-        return Due([h for h, _ in pairs], [filed for _, filed in pairs], forecast, confidence, price, judged)
-
-    def learn(self, due: Due, actual: Floats, history: History, spacing_ms: int) -> None:
-        """Learn from what has come due; forecasts of a series are made every `spacing_ms`."""
-        hours = self.rules.hours[due.horizons]
-        move = np.stack([filed.move for filed in due.filed])
-        scale = _scale(due.price, move, hours)
-        under_way = np.maximum(1.0, hours * 3_600_000 / spacing_ms)
-        error = due.judged.error
-        self.intervals.learn(due.horizons, error, scale, under_way)
-        self.shares.learn(due.horizons, error[: len(self.names) - 2], scale, spacing_ms / MS)
-        for h, filed in zip(due.horizons, due.filed, strict=True):
-            recent = history.until(filed.made_at, FEATURES_MS + self.rules.interval_ms)
-            rows = np.flatnonzero(~np.isnan(actual) & ~np.isnan(filed.move)).tolist()
-            for model in self.online:
-                model.learn(rows, h, recent[rows], filed.move[rows], actual[rows])
-
     def forget(self, target_at: int) -> None:
         """Let go of what was last waiting for `target_at`."""
         self.filed.pop(target_at - max(self.rules.horizons_s) * MS, None)
@@ -236,11 +170,7 @@ class Learning:
         )
 
 
-def _scale(price: Floats, move: Floats, hours: Floats) -> Floats:
+def scale_of(price: Floats, move: Floats, hours: Floats) -> Floats:
     """What prices [..., rows] usually move over these horizons, [horizons, rows], in the unit of the price."""
     scale: Floats = price * (move / 100 * np.sqrt(hours)[:, None])
     return scale
-
-
-def _mean(values: Floats, shares: Floats) -> Floats:
-    return sum_of(values * shares)

@@ -15,12 +15,11 @@ from cryptoviz.clickhouse import rows
 from cryptoviz.errors import UserError
 from cryptoviz.messages import ALL
 from cryptoviz.settings import HOUR_S, Settings
-from processors.forecasts import CONFIDENCE_POINTS, CONSENSUS, Forecasts, make_forecasts, trailing_run
+from processors.forecasts import CONSENSUS, Forecasts, make_forecasts
 from processors.models import MODELS
 from processors.models.base import Floats, Model, ModelParams
 from processors.rules import MS
 from processors.signals import Thresholds, decide, ma_trend
-from processors.statistics import nested_stats
 
 Bars = Sequence[tuple[int, float, int]]
 """(start in ms, close, number of quotes), oldest first, each start once."""
@@ -111,7 +110,7 @@ def answer(question: Question, bars: Bars, interval_s: int, stale_s: int) -> dic
             "momentum": question.momentum,
         },
         "price": float(made.price[0]),
-        "volatility": _volatility(closes),
+        "volatility": float(made.volatility[0]),
         "points": int(made.points[0]),
         "forecasts": _forecasts(question.models, made),
         "signal": _signal(question, made, _empty_bars(bars) * interval_s >= stale_s),
@@ -138,13 +137,6 @@ def _on_grid(question: Question, bars: Bars, params: ModelParams) -> Floats:
 def _empty_bars(bars: Bars) -> int:
     """How many bars without a quote the series ends in."""
     return sum(1 for _ in takewhile(lambda bar: not bar[2], reversed(bars)))
-
-
-def _volatility(closes: Floats) -> float:
-    """The volatility that lowers confidences: of the last 20 consecutive points, in percent."""
-    run = np.where(trailing_run(closes), closes, np.nan)
-    (last,) = nested_stats(run, (min(CONFIDENCE_POINTS, run.shape[1]),))
-    return float(last.volatility[0])
 
 
 def _forecasts(models: Sequence[Model], made: Forecasts) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from cryptoviz.kafka import Writer
 
 MAX_PENDING = 5_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # far below what the library holds before it refuses
-POLL_S = 0.002
+HURRY_S = 0.002  # so long the event loop stands still at a time
 
 
 class Outbox:
@@ -33,9 +33,8 @@ class Outbox:
         return self._writer.pending < MAX_PENDING * share and self._writer.pending_bytes < MAX_PENDING_BYTES * share
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        while True:
-            self._writer.poll()
+        self._writer.check()
+        while not condition():
+            self._writer.hurry(HURRY_S)
             self._writer.check()
-            if condition():
-                return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(0)

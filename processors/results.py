@@ -21,7 +21,6 @@ from processors.signals import decide, ma_trend
 from processors.statistics import WindowStats
 
 NOT_ENOUGH_POINTS = "not_enough_points"
-STATISTICS = ("points", "min", "max", "mean", "std", "variation", "volatility")
 INDICATOR_FIELDS = tuple(name for name, hint in get_type_hints(Indicators).items() if hint == float | None)
 
 
@@ -74,14 +73,14 @@ def bar_message(asset: str, source: str, bar: ClosedBar) -> Bar:
     }
 
 
-def stats_messages(moment: Moment, windows: Sequence[WindowStats], rules: Rules) -> Iterator[Stats]:
-    """Statistics of every window, one message per asset; `windows` follow `STATS_WINDOWS_S`."""
-    columns = [[getattr(window, name).tolist() for name in STATISTICS] for window in windows]
+def stats_messages(moment: Moment, windows: WindowStats, rules: Rules) -> Iterator[Stats]:
+    """Statistics of every window, one message per asset; `windows` are those of `STATS_WINDOWS_S`."""
+    columns = [column.tolist() for column in windows]
     headers: Iterator[Any] = moment.headers(rules.interval_s, "at")
-    for row, message in enumerate(headers):
+    for message, *of_row in zip(headers, *columns, strict=True):
         message["windows"] = [
-            {"window_s": window_s} | {name: column[row] for name, column in zip(STATISTICS, window, strict=True)}
-            for window_s, window in zip(STATS_WINDOWS_S, columns, strict=True)
+            {"window_s": window_s} | dict(zip(WindowStats._fields, numbers, strict=True))
+            for window_s, *numbers in zip(STATS_WINDOWS_S, *of_row, strict=True)
         ]
         yield message
 

@@ -8,7 +8,9 @@ from typing import Self
 import numpy as np
 
 from cryptoviz.settings import DAY_S, HOUR_S, Settings
-from processors.models.base import Floats, ModelParams
+from processors.models import MODELS, ONLINE_MODELS, chosen
+from processors.models.base import Floats, Model, ModelParams
+from processors.models.online import OnlineModel
 from processors.signals import Thresholds
 
 MS = 1000
@@ -35,11 +37,16 @@ class Rules:
     horizons_s: tuple[int, ...] = (HOUR_S, 4 * HOUR_S, 24 * HOUR_S)
     params: ModelParams = field(default_factory=lambda: ModelParams(60))
     thresholds: Thresholds = field(default_factory=Thresholds)
+    models: tuple[Model, ...] = MODELS
+    online: tuple[type[OnlineModel], ...] = ONLINE_MODELS
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The rules that the settings ask for."""
+        """The rules that the settings ask for; raises `UserError` for a model that there is not."""
+        models, online = chosen(settings.models)
         return cls(
+            models=models,
+            online=online,
             interval_s=settings.bar_seconds,
             grace_ms=settings.grace_seconds * MS,
             max_gap_ms=settings.max_gap_seconds * MS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from cryptoviz.messages import Score, Scores, Void, result_id
-from processors.learning import Due
+from processors.learning import Filed
 from processors.models.base import Floats
 from processors.results import by_row
 from processors.rules import Rules
-from processors.scoring import LEVELS
+from processors.scoring import LEVELS, Judged
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,27 @@ class Target:
         return np.where([bool(reason) for reason in self.void], np.nan, self.closes)
 
 
-def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules) -> Iterator[Scores]:
-    """One message per asset that has a forecast due; `names` are those of the models, in the order of `due`."""
-    headers = [
-        {
-            "made_at": filed.made_at,
-            "horizon_s": rules.horizons_s[horizon],
-            "model": name,
-            "version": filed.versions[m],
-            "origin": filed.origin,
-        }
-        for horizon, filed in zip(due.horizons, due.filed, strict=True)
-        for m, name in enumerate(names)
-    ]
+@dataclass(frozen=True)
+class Due:
+    """Forecasts whose time has come for all series of some targets, one after the other, with their judgement."""
+
+    horizons: list[int]
+    forecast: Floats
+    """[models, horizons, series], as `confidence`."""
+    confidence: Floats
+    price: Floats
+    """[horizons, series], as `move`."""
+    move: Floats
+    judged: Judged
+
+
+def scores_messages(
+    targets: Sequence[tuple[Target, Sequence[Filed]]], due: Due, names: Sequence[str], rules: Rules
+) -> Iterator[Scores]:
+    """One message per asset that has a forecast due; with each target comes what was filed for it, by horizon.
+
+    `names` are those of the models, in the order of `due`.
+    """
     judged = due.judged
     price, naive = (np.broadcast_to(array, due.forecast.shape) for array in (due.price, judged.naive_error))
     figures = [price, due.forecast, due.confidence, judged.error, naive, judged.relative_error, judged.hit]
@@ -57,20 +66,44 @@ def scores_messages(target: Target, due: Due, names: Sequence[str], rules: Rules
     # By horizon, then by model: the other way round than predictions.
     numbers_of = by_row(np.stack(figures, axis=-1).swapaxes(0, 1))
     ranges_of = by_row(np.moveaxis(intervals, 0, -2).swapaxes(0, 1))
-    for row, (asset, numbers, ranges) in enumerate(zip(target.assets, numbers_of, ranges_of, strict=True)):
-        scores = [score(*entry) for entry in zip(headers, numbers, ranges, strict=True) if not math.isnan(entry[1][1])]
-        if scores:
-            yield {
-                "id": result_id(asset, target.source, rules.interval_s, target.at),
-                "asset": asset,
-                "source": target.source,
-                "interval_s": rules.interval_s,
-                "target_at": target.at,
-                "scored_at": target.scored_at,
-                "actual": _known(float(target.closes[row])),
-                "void": target.void[row],
-                "scores": scores,
-            }
+    judgements = zip(numbers_of, ranges_of, strict=True)
+    for target, filed in targets:
+        headers = _headers(due.horizons, filed, names, rules)
+        for row, (numbers, ranges) in enumerate(itertools.islice(judgements, len(target.assets))):
+            known = [entry for entry in zip(headers, numbers, ranges, strict=True) if not math.isnan(entry[1][1])]
+            if known:
+                yield _message(target, row, [score(*entry) for entry in known], rules)
+
+
+def _headers(
+    horizons: Sequence[int], filed: Sequence[Filed], names: Sequence[str], rules: Rules
+) -> list[dict[str, Any]]:  # fmt: skip
+    return [
+        {
+            "made_at": one.made_at,
+            "horizon_s": rules.horizons_s[horizon],
+            "model": name,
+            "version": one.versions[m],
+            "origin": one.origin,
+        }
+        for horizon, one in zip(horizons, filed, strict=True)
+        for m, name in enumerate(names)
+    ]
+
+
+def _message(target: Target, row: int, scores: list[Score], rules: Rules) -> Scores:
+    asset = target.assets[row]
+    return {
+        "id": result_id(asset, target.source, rules.interval_s, target.at),
+        "asset": asset,
+        "source": target.source,
+        "interval_s": rules.interval_s,
+        "target_at": target.at,
+        "scored_at": target.scored_at,
+        "actual": _known(float(target.closes[row])),
+        "void": target.void[row],
+        "scores": scores,
+    }
 
 
 def score(header: Mapping[str, Any], numbers: Sequence[float], ranges: Sequence[Sequence[float]]) -> Score:

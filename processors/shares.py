@@ -41,6 +41,23 @@ class Shares:
         self.loss: Floats = np.zeros((models, horizons, series))
         self.scores: Floats = np.zeros((models, horizons, series))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Shares]) -> Shares:
+        """The series of all of them, one after the other; a copy."""
+        models, horizons, _ = parts[0].loss.shape
+        joined = cls(models, horizons, 0)
+        joined.loss = np.concatenate([part.loss for part in parts], axis=-1)
+        joined.scores = np.concatenate([part.scores for part in parts], axis=-1)
+        return joined
+
+    def hand_back(self, parts: Sequence[Shares]) -> None:
+        """Give each of those that were joined what is known of its series now."""
+        first = 0
+        for part in parts:
+            end = first + part.loss.shape[-1]
+            part.loss[...], part.scores[...] = self.loss[..., first:end], self.scores[..., first:end]
+            first = end
+
     def of(self, rows: Sequence[int], forecast: Floats) -> Floats:
         """Shares [models, horizons, rows] of those with a forecast[models, horizons, rows]; they add up to 1.
 

@@ -52,7 +52,6 @@ class Sink:
         self._inserter = inserter
         self._writer = writer
         self._metrics = metrics
-        self._counters = {topic: metrics.messages.labels(topic) for topic in TOPICS}
         self._lanes = lanes(settings)
         self._lane_of = {topic: lane for lane in self._lanes for topic in lane.topics}
         self._lane_named = {lane.name: lane for lane in self._lanes}
@@ -70,8 +69,10 @@ class Sink:
         self._consumer.subscribe(list(TOPICS), on_assign=self._on_assign, on_revoke=self._on_revoke)
         self._inserter.start()
         while not stop.is_set():
-            for message in self._consumer.consume(MESSAGES_A_READ, READ_WAIT_S):
+            messages = self._consumer.consume(MESSAGES_A_READ, READ_WAIT_S)
+            for message in messages:
                 self._take(message, stop)
+            self._metrics.count_read(message.topic() for message in messages if message.error() is None)
             self._settle()
             self._turned_at = time.monotonic()
             self._send_due(self._turned_at)
@@ -128,7 +129,6 @@ class Sink:
         self._unpacker.add(lane.batch, value, at)
         lane.batch.include(at, len(value), time.monotonic())
         self.offsets.read[at.topic, at.partition] = at.offset + 1
-        self._counters[at.topic].inc()
         if lane.full and not lane.paused:
             self._make_room(lane, stop)
 

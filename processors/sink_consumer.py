@@ -20,6 +20,8 @@ NAME = "cryptoviz-sink"
 QUIET = {"log_level": 2}  # the library would log each of several vain connections a second; the sink says it once
 # Of all partitions together, since they share the queue of the group's member; one answer of a broker may go beyond it.
 FETCHED_AHEAD_KIB = 64 * 1024
+# A busy worker's results come to the broker in hundreds of small requests a second; each would be an answer to a fetch.
+FETCH = {"fetch.min.bytes": 64 * 1024, "fetch.wait.max.ms": 50}
 
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 OnError = Callable[[KafkaError], None]
@@ -30,6 +32,7 @@ def make_consumer(settings: Settings, on_commit: OnCommit, on_error: OnError) ->
     return Consumer(
         consumer_config(settings, NAME, SINK_GROUP)
         | QUIET
+        | FETCH
         | {"on_commit": on_commit, "error_cb": on_error, "queued.max.messages.kbytes": FETCHED_AHEAD_KIB}
         | {"enable.partition.eof": True}
     )

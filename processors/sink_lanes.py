@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cryptoviz import topics
 from cryptoviz.settings import Settings
-from processors.sink_insert import Batch
+from processors.sink_batch import Batch
 from processors.sink_rows import DEAD_TOPICS, TOPICS
 
 REMEMBERED_FORECASTS = 20_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import TopicPartition
 
 from cryptoviz.progress import Place
-from processors.sink_insert import Batch
+from processors.sink_batch import Batch
 
 
 @dataclass

@@ -9,7 +9,7 @@ from cryptoviz.errors import Invalid
 from cryptoviz.kafka import Writer
 from cryptoviz.messages import encode
 from processors.normalise import Position, dead_letter
-from processors.sink_insert import Batch
+from processors.sink_batch import Batch
 from processors.sink_lanes import Forecasts
 from processors.sink_metrics import SinkMetrics
 from processors.sink_rows import DEAD_TOPICS, Health, add_message, add_unreadable_letter

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from processors.blocks import BLOCK, NOTHING, Cuts, Pieces, aggregates, joined
 from processors.models.base import Floats
 
 
-@dataclass(frozen=True)
-class WindowStats:
-    """Statistics of one window, each an array [series]; `std` is the population standard deviation."""
+class WindowStats(NamedTuple):
+    """Statistics of windows, each an array [series, windows]; `std` is the population standard deviation."""
 
     points: np.ndarray
     min: Floats
@@ -25,42 +25,16 @@ class WindowStats:
     """std / mean * 100."""
 
 
-def nested_stats(closes: Floats, windows: Sequence[int]) -> list[WindowStats]:
-    """Statistics of the last `windows` slots of closes[series, slots], NaN where there is no bar; the last has one.
+def window_stats(cuts: Cuts, pieces: Sequence[Pieces]) -> WindowStats:
+    """Statistics of the windows of `cuts` for all series of `pieces`, which have a close in the last slot.
 
-    Windows ascend, in slots. Slots without a bar are left out and `points` says how many were used. The longest
-    window is gone through once: it is cut where the shorter ones begin, and the pieces are added up from the end.
+    Slots without a bar are left out and `points` says how many were used.
     """
-    longest = closes[:, -windows[-1] :]
-    cuts = [0, *(windows[-1] - window for window in reversed(windows[:-1]))]
-    there = ~np.isnan(longest)
-    last = longest[:, -1]
-    # Measured from the last close: exact on flat prices, and because the last point is 0, the mean square is at most
-    # `points` times the variance, so the difference of the two below loses no more than that in precision.
-    change = np.where(there, longest - last[:, None], 0.0)
-    points = _from_the_end(np.add, np.add.reduceat(there.view(np.int8), cuts, axis=1, dtype=np.int64))
-    sums = _from_the_end(np.add, np.add.reduceat(change, cuts, axis=1))
-    squares = _from_the_end(np.add, np.add.reduceat(change * change, cuts, axis=1))
-    lowest = _from_the_end(np.fmin, np.fmin.reduceat(longest, cuts, axis=1))
-    highest = _from_the_end(np.fmax, np.fmax.reduceat(longest, cuts, axis=1))
-    rows = np.arange(len(closes))
-    return [
-        _stats(points[:, n], lowest[:, n], highest[:, n], last, sums[:, n], squares[:, n],
-               longest[rows, windows[-1] - window + there[:, -window:].argmax(axis=1)])
-        for n, window in enumerate(windows)
-    ]  # fmt: skip
-
-
-def _from_the_end(combine: np.ufunc, pieces: np.ndarray) -> np.ndarray:
-    """What each window has, shortest first: the pieces of the slots combined from the newest to the oldest."""
-    combined: np.ndarray = combine.accumulate(pieces[:, ::-1], axis=1)
-    return combined
-
-
-def _stats(  # noqa: PLR0917 - columns of one window
-    points: np.ndarray, lowest: Floats, highest: Floats, last: Floats, sums: Floats, squares: Floats, first: Floats
-) -> WindowStats:
-    mean_change = sums / points
-    mean = last + mean_change
-    std = np.sqrt(np.maximum(squares / points - mean_change**2, 0.0))
-    return WindowStats(points, lowest, highest, mean, std, (last / first - 1) * 100, std / mean * 100)
+    closes = np.where(cuts.within, np.concatenate([one.parts for one in pieces]), np.nan)
+    parts, whole = aggregates(closes), np.concatenate([one.whole for one in pieces], axis=1)
+    last = np.where(cuts.several, parts[..., -1:], NOTHING[:, None, None])
+    points, lowest, highest, first, mean, squares = joined(np.stack([parts[..., :-1], whole, last], axis=-1))
+    mean = lowest + mean
+    std = np.sqrt(squares / points)
+    variation = (closes[:, -1, cuts.end % BLOCK, None] / first - 1) * 100
+    return WindowStats(points.astype(np.int64), lowest, highest, mean, std, variation, std / mean * 100)

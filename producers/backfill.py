@@ -1,7 +1,7 @@
 """History at start: what was missed since the last stored quote, fetched from all sources, then published in order.
 
-All sources' points are merged by time and sent a bar at a time, so that no source's clock runs ahead of another's by
-more than a bar; otherwise the others' points would come too late for the median over sources.
+All sources' points are merged by time and sent in that order, so that no source's clock runs ahead of another's by more
+than a bar; otherwise the others' points would come too late for the median over sources.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ DEADLINE_S = 60.0  # a slow or refusing source costs its history, not the start
 SYMBOLS_OWN_FAULT = REQUEST_REFUSED | {"error_body"}
 LOOK_EVERY_S = 0.1
 MESSAGES_PER_LOOK = 200  # how many messages are sent between two looks at how full the buffer is
+ENOUGH_QUOTES = 500  # in one message, across its bars: what a message costs is then little beside what its quotes do
 
 
 @dataclass
@@ -146,9 +147,25 @@ def _quietly(history: History, poller: Poller, wanted: Sequence[Span], deadline:
 
 
 def slices(quotes: Iterable[tuple[str, Quote]], slice_ms: int) -> Iterator[tuple[str, list[Quote]]]:
-    """(source, quotes) merged by time and cut into one message's worth: one source's quotes within one bar."""
+    """(source, quotes) merged by time and cut into one message's worth.
+
+    That is what a source has within one bar, and within the bars after it as long as no other source has anything.
+    """
+    source, some = "", list[Quote]()
+    for following, more in _bars(quotes, slice_ms):
+        if some and (following != source or len(some) >= ENOUGH_QUOTES):
+            yield source, some
+            some = []
+        source = following
+        some += more
+    if some:
+        yield source, some
+
+
+def _bars(quotes: Iterable[tuple[str, Quote]], bar_ms: int) -> Iterator[tuple[str, list[Quote]]]:
+    """(source, quotes) merged by time: one source's quotes within one bar."""
     merged = sorted(quotes, key=lambda pair: (pair[1]["at"], pair[0], pair[1]["symbol"]))
-    for _, group in groupby(merged, key=lambda pair: pair[1]["at"] // slice_ms):
+    for _, group in groupby(merged, key=lambda pair: pair[1]["at"] // bar_ms):
         by_source: defaultdict[str, list[Quote]] = defaultdict(list)
         for source, quote in group:
             by_source[source].append(quote)

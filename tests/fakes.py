@@ -41,6 +41,10 @@ class FakeWriter:
         if not self.away:
             self.pending = self.pending_bytes = 0
 
+    def hurry(self, timeout_s: float) -> None:
+        """The same: nothing is gathered."""
+        self.poll()
+
     def check(self) -> None:
         """Nothing is ever refused."""
 

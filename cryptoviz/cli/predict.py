@@ -59,20 +59,19 @@ class ModelNames(click.ParamType):
 @click.option("--long", type=click.IntRange(20, 100), default=50, show_default=True, help="Bars of the long average.")
 @click.option("--momentum", type=click.IntRange(5, 30), default=14, show_default=True, help="Bars momentum looks back.")
 @click.option("--source", default=ALL, show_default=True, help="A source's name, or `all` for the median over them.")
-@click.option("--models", type=ModelNames(), help="Only these, comma separated, also in the consensus; else all.")
+@click.option("--models", type=ModelNames(), help="Only these, comma separated, also in the consensus; else as set.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def predict(
     *, asset: str, hours: int, history: int, short: int, long: int, momentum: int, source: str,
     models: tuple[Model, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what the models make of ASSET's stored bars now; not financial advice."""
-    from processors.models import MODELS
     from processors.on_demand import Question
-    from processors.signals import Thresholds
+    from processors.rules import Rules
 
     settings = load_settings()
-    thresholds = Thresholds(settings.signal_variation_percent, settings.signal_confidence_percent)
-    question = Question(asset, source, history, hours, short, long, momentum, models or MODELS, thresholds)
+    rules = Rules.of(settings)
+    question = Question(asset, source, history, hours, short, long, momentum, models or rules.models, rules.thresholds)
     found = asked(settings, question)
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cryptoviz.cli.models import check_models
 from cryptoviz.messages import ALL
 from cryptoviz.report.folder import Wanted, default_name, report_folder, require_libraries
 from cryptoviz.settings import HOUR_S, Settings, load_settings
@@ -69,6 +70,7 @@ def replay(
     if report is not None:
         require_libraries()
     settings = load_settings()
+    check_models(settings)
     files = find_recordings(paths)
     judged = judge([read_recording(file) for file in files], AssetRegistry().select(settings.assets))
     console, outcomes = StackConsole(), list["Outcome"]()

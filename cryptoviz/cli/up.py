@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cryptoviz.cli.models import check_models
 from cryptoviz.running import reachable
 from cryptoviz.settings import Settings, load_settings
 
@@ -34,6 +35,7 @@ def up(demo: bool, seconds: float | None) -> None:
     from cryptoviz.local.interrupts import until_interrupted
 
     settings = load_settings()
+    check_models(settings)
     console = StackConsole()
     try:
         asyncio.run(until_interrupted(_run(settings, demo, seconds, console)))

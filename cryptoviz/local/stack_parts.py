@@ -136,10 +136,10 @@ def _all_parts(settings: Settings, on_market: bool, machine: Machine) -> Iterato
     # itself, as workers do; the producer, which has nothing to commit, is ended when its loop stands still.
     yield Part("sink", _command("sink"), env, ("topics", "migrate"), http_ok(sink), alive=http_answers(sink))
     yield from _workers(settings, env)
-    workers = tuple(f"worker-{number + 1}" for number in range(settings.workers))
+    # It waits for no worker: Kafka keeps the history until there is one, which takes as long as fetching the history.
     yield Part(
         "produce", _command("produce"), env | (market_environment(settings) if on_market else {}),
-        ("market", "topics", "migrate", *workers), http_ok(producer),
+        ("market", "topics", "migrate"), http_ok(producer),
     )  # fmt: skip
     yield _beside(FORECASTER, "forecast", settings.forecaster_port, settings, env)
     yield _beside("monitor", "monitor", settings.monitor_port, settings, env)

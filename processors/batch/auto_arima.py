@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from processors.batch.base import BatchModel, log_percent, prices, steps_ahead
-from processors.models.base import Floats
+
+if TYPE_CHECKING:
+    from processors.models.base import Floats
 
 
 def fit_and_forecast(closes: Floats, interval_s: int, horizons_s: tuple[int, ...]) -> Floats:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryptoviz.settings import HOUR_S
-from processors.models.base import Floats
+
+if TYPE_CHECKING:  # the libraries of the other models take a second to load, which is long for a look at what is there
+    from processors.models.base import Floats
 
 SPACING_S = 900
 """A fit sees at most one close of so many seconds: enough for an hour ahead, and three days are then 288 points."""
 FEWEST_POINTS = 48
 """Half a day of quarter hours; what a library finds in less is chance."""
 
-Fit = Callable[[Floats, int, tuple[int, ...]], Floats]
+Fit = Callable[["Floats", int, tuple[int, ...]], "Floats"]
 
 
 @dataclass(frozen=True)

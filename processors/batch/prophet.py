@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cryptoviz.settings import DAY_S
 from processors.batch.base import BatchModel, log_percent, prices, spacing_s
-from processors.models.base import Floats
+
+if TYPE_CHECKING:
+    from processors.models.base import Floats
 
 DAYS_OF_A_SEASON = 3
 NS_PER_S = 1_000_000_000

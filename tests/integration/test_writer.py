@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from cryptoviz.kafka import Writer, producer_config
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import ALERTS
 from cryptoviz.topics_admin import ensure_topics
+from processors.outbox import Outbox
 
 
 def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
@@ -16,4 +19,20 @@ def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
         writer.send(ALERTS.name, 0, b"x" * size)
     assert (writer.pending, writer.pending_bytes) == (3, 100_010)
     assert writer.flush(30)
+    assert (writer.pending, writer.pending_bytes) == (0, 0)
+
+
+def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str) -> None:
+    settings = load_settings(kafka=kafka)
+    ensure_topics(settings, topics=[ALERTS])
+    writer = Writer(producer_config(settings, "test-hurry") | {"linger.ms": 600_000})
+    outbox = Outbox(writer)
+
+    async def send_and_wait() -> None:
+        for n in range(100):
+            await outbox.send(ALERTS.name, 0, b"%d" % n)
+        assert writer.pending == 100
+        await asyncio.wait_for(outbox.delivered(), 30)
+
+    asyncio.run(send_and_wait())
     assert (writer.pending, writer.pending_bytes) == (0, 0)

@@ -91,7 +91,7 @@ def test_the_model_of_the_readme_is_filed_bounded_and_scored_beside_the_others()
     exec(compile(code.group(1), "README.md", "exec"), module)
     halfway = module["HALFWAY"]
     assert isinstance(halfway, Model)
-    engine = Engine(("BTC",), Rules(horizons_s=(3600,)), models=(*MODELS, halfway))
+    engine = Engine(("BTC",), Rules(horizons_s=(3600,), models=(*MODELS, halfway)))
     rng = np.random.default_rng(1)
     prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, 300)))
     stream = [message([quote(at=T0 + n * MINUTE, price=price)], offset=n) for n, price in enumerate(prices.tolist())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from processors.bars import ClosedBar
-from processors.indicator_state import IndicatorState
+from processors.indicator_state import IndicatorState, step
 from processors.indicators import INDICATORS
 from processors.indicators.base import Indicator, Values
 
@@ -52,7 +52,7 @@ def run_all(series: np.ndarray, indicators: tuple[Indicator, ...] = INDICATORS) 
     """The same for series [series, 4, bars] that go together: values [series, bars]."""
     state, rows = IndicatorState(indicators, len(series)), list(range(len(series)))
     return stacked([
-        state.step(rows, [closed(one[:, n], n * MINUTE) for one in series]) for n in range(series.shape[-1])
+        step([(state, rows)], [closed(one[:, n], n * MINUTE) for one in series]) for n in range(series.shape[-1])
     ])  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -18,7 +19,7 @@ from restoring import restored
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
 
 from cryptoviz.messages import NormalizedQuotes
-from processors.engine import Engine
+from processors.engine import Engine, results
 from processors.rules import Rules
 from processors.snapshot import dump, dump_learned, load, needs_bars_after, restore_bar
 
@@ -256,6 +257,40 @@ def test_results_do_not_depend_on_how_many_steps_go_together(seed: int, sizes: l
     assert _by_series([*found, *together.results()]) == _by_series(expected)
     assert dump(together) == dump(at_once)
     assert dump_learned(together) == dump_learned(at_once)
+
+
+@pytest.mark.parametrize("together", [2, 7, 200])
+def test_results_do_not_depend_on_how_many_bars_of_history_a_message_has(together: int) -> None:
+    ends = [T0 + (minute + 1) * MINUTE - 1 for minute in range(200)]
+    candles = [[quote(asset, at, 100.0 + at % 7) for asset in ASSETS] for at in ends]
+    about: Any = {"origin": "backfill", "backfill_until": ends[-1] + 1, "poll_interval_s": 60}
+    alone = [message(bar, offset=offset, **about) for offset, bar in enumerate(candles)]
+    parts = [candles[start : start + together] for start in range(0, len(candles), together)]
+    joined = [message(chain(*part), offset=offset, **about) for offset, part in enumerate(parts)]
+    live = heartbeat(ends[-1] + 10 * MINUTE, offset=len(candles))
+    expected = _by_series(_run([*alone, live]))
+    assert {topic for topic, _, _ in expected} >= {"bars", "predictions", "scores", "signals"}
+    assert _by_series(_run([*joined, live])) == expected
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(1, 200), min_size=1, max_size=5))
+def test_results_do_not_depend_on_which_partitions_go_together(seed: int, sizes: list[int]) -> None:
+    homes = (("BTC",), ("USDT", "ETH"), ("SOL",))
+    apart, together = ([Engine(assets, RULES) for assets in homes] for _ in range(2))
+    expected, found = list[Any](), list[Any]()
+    for offset, entry in enumerate(random_stream(seed, 400, assets=("BTC", "USDT", "ETH", "SOL"))):
+        for alone, one in zip(apart, together, strict=True):
+            mine = entry | {"quotes": [q for q in entry["quotes"] if one.row(q["asset"]) is not None]}
+            expected += alone.apply(cast(Any, mine), offset)
+            found += one.take(cast(Any, mine), offset)
+        if offset % sizes[offset % len(sizes)] == 0:
+            found += results(together[offset % 2 :])
+    assert _by_series([*found, *results(together)]) == _by_series(expected)
+    assert {topic for topic, _, _ in found} >= {"bars", "stats", "indicators", "predictions", "signals", "scores"}
+    for alone, one in zip(apart, together, strict=True):
+        assert dump(one) == dump(alone)
+        assert dump_learned(one) == dump_learned(alone)
 
 
 @settings(max_examples=10, deadline=None)

@@ -11,7 +11,7 @@ from independent_indicators import expected_indicators, same_value
 from unit.processors.indicator_series import MINUTE, closed, run, run_all, shapes, stacked, walk
 
 from cryptoviz.messages import encode
-from processors.indicator_state import IndicatorState
+from processors.indicator_state import IndicatorState, step
 from processors.indicators import INDICATORS
 from processors.indicators.base import BarArrays, Indicator
 
@@ -92,7 +92,7 @@ def test_series_need_not_close_together_nor_begin_together() -> None:
     state, begins, found = IndicatorState(INDICATORS, 3), (0, 10, 40), {row: [] for row in range(3)}
     for n in range(100):
         rows = [row for row in (2, 0, 1) if n >= begins[row]]
-        values = state.step(rows, [closed(series[row][:, n], n * MINUTE) for row in rows])
+        values = step([(state, rows)], [closed(series[row][:, n], n * MINUTE) for row in rows])
         for place, row in enumerate(rows):
             found[row].append({name: said[place : place + 1] for name, said in values.items()})
     for row, begin in enumerate(begins):
@@ -107,7 +107,7 @@ def test_a_series_starts_anew_after_a_gap_and_the_others_go_on() -> None:
     steps = []
     for n in range(120):
         rows = [1] if n in gap else [0, 1]
-        steps.append(state.step(rows, [closed(series[row][:, n], n * MINUTE) for row in rows]))
+        steps.append(step([(state, rows)], [closed(series[row][:, n], n * MINUTE) for row in rows]))
     broken = stacked([{name: said[:1] for name, said in values.items()} for n, values in enumerate(steps) if n >= 65])
     whole = stacked([{name: said[-1:] for name, said in values.items()} for values in steps])
     for name, anew in run(series[0][:, 65:]).items():
@@ -154,12 +154,12 @@ def test_state_goes_on_bit_for_bit_after_being_written_and_read(cut: int) -> Non
     assets, series = ("BTC", "ETH"), np.stack([walk(1, 120), walk(2, 120, 9e-6)])
     state = IndicatorState(INDICATORS, 2)
     for n in range(cut):
-        state.step([0, 1], [closed(one[:, n], n * MINUTE) for one in series])
+        step([(state, [0, 1])], [closed(one[:, n], n * MINUTE) for one in series])
     restored = IndicatorState(INDICATORS, 3)
     restored.restore(orjson.loads(encode(state.dump(assets))), ("ETH", "new", "BTC"))
     for n in range(cut, 120):
-        wanted = state.step([1, 0], [closed(series[row][:, n], n * MINUTE) for row in (1, 0)])
-        found = restored.step([0, 2], [closed(series[row][:, n], n * MINUTE) for row in (1, 0)])
+        wanted = step([(state, [1, 0])], [closed(series[row][:, n], n * MINUTE) for row in (1, 0)])
+        found = step([(restored, [0, 2])], [closed(series[row][:, n], n * MINUTE) for row in (1, 0)])
         assert all(np.array_equal(found[name], wanted[name], equal_nan=True) for name in wanted)
 
 
@@ -167,11 +167,11 @@ def test_an_indicator_that_the_state_does_not_know_or_knows_otherwise_starts_ane
     [rsi, atr] = [one for one in INDICATORS if one.name in {"rsi", "atr"}]
     state, series = IndicatorState((rsi,), 1), walk(1, 60)
     for n in range(30):
-        state.step([0], [closed(series[:, n], n * MINUTE)])
+        step([(state, [0])], [closed(series[:, n], n * MINUTE)])
     kept = orjson.loads(encode(state.dump(("BTC",))))
     kept["states"]["atr"] = {"previous": [1.0]}
     restored = IndicatorState((rsi, atr), 1)
     restored.restore(kept, ("BTC",))
-    found = stacked([restored.step([0], [closed(series[:, n], n * MINUTE)]) for n in range(30, 60)])
+    found = stacked([step([(restored, [0])], [closed(series[:, n], n * MINUTE)]) for n in range(30, 60)])
     assert np.array_equal(found["rsi"][0], run(series)["rsi"][30:])
     assert np.array_equal(found["atr"][0], run(series[:, 30:])["atr"], equal_nan=True)

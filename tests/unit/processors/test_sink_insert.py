@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ from waiting import wait_until
 from cryptoviz.errors import UserError
 from cryptoviz.settings import load_settings
 from processors.normalise import Position
-from processors.sink_insert import Batch, Inserter
+from processors.sink_batch import Batch
+from processors.sink_insert import THREADS, Inserter
 from processors.sink_metrics import SinkMetrics
 from processors.sink_rows import Health, add_message
 
@@ -21,6 +23,33 @@ AWAY = OperationalError("connection refused")
 BUSY = DatabaseError("Code: 202. Too many queries", code=202)
 NO_TABLE = DatabaseError("Code: 60. Table crypto.bars does not exist", code=60)
 NO_RIGHT = DatabaseError("Code: 497. Not enough privileges", code=497)
+
+
+@dataclass
+class Held(FakeClickHouse):
+    """Holds up the inserts into bars until `go_on`; raises `refusal` for those into stats, if there is one."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+    refusal: Exception | None = None
+
+    def insert(self, table: str, *rest: Any, **options: Any) -> None:
+        if table == "bars":
+            assert self.go_on.wait(10)
+        if table == "stats" and self.refusal:
+            raise self.refusal
+        super().insert(table, *rest, **options)
+
+
+@dataclass
+class Away(FakeClickHouse):
+    """Takes nothing until it is `back`."""
+
+    back: threading.Event = field(default_factory=threading.Event)
+
+    def insert(self, table: str, *rest: Any, **options: Any) -> None:
+        if not self.back.is_set():
+            self.troubles.append(AWAY)
+        super().insert(table, *rest, **options)
 
 
 def batch_of(*messages: tuple[str, Any]) -> Batch:
@@ -87,6 +116,80 @@ def test_closing_ends_the_waiting_without_handing_the_batch_back() -> None:
     one.close()
     assert one.done.get(timeout=5) is None
     assert one.failure is None
+
+
+def test_a_batch_that_is_held_up_holds_up_no_other_and_is_handed_back_only_when_it_is_in() -> None:
+    client = Held()
+    one = inserter(client)
+    held, other = batch_of(("bars", made.bar(0))), batch_of(("stats", made.stats(0)))
+    one.put(held)
+    one.put(other)
+    assert one.done.get(timeout=5) is other
+    assert one.done.empty()
+    client.go_on.set()
+    assert one.done.get(timeout=5) is held
+    assert [table for table, _, _ in client.inserts] == ["stats", "bars"]
+
+
+def test_every_thread_has_a_client_of_its_own() -> None:
+    clients: list[Held] = []
+    go_on = threading.Event()
+
+    def connect() -> Held:
+        clients.append(Held(go_on=go_on))
+        return clients[-1]
+
+    one = Inserter(connect, load_settings(), SinkMetrics())
+    one.start()
+    for number in range(THREADS):
+        one.put(batch_of(("bars", made.bar(number))))
+    wait_until(lambda: len(clients) == THREADS, 5, "every thread to be at its insert")
+    go_on.set()
+    assert all(one.done.get(timeout=5) for _ in range(THREADS))
+    assert [len(client.inserts) for client in clients] == [1] * THREADS
+
+
+def test_an_outage_that_several_batches_meet_is_said_once_and_over_when_all_are_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = Away()
+    one = inserter(client)
+    batches = [batch_of(("bars", made.bar(number))) for number in range(THREADS)]
+    with caplog.at_level("INFO"):
+        for batch in batches:
+            one.put(batch)
+        wait_until(lambda: len(set(client.tokens_tried)) == THREADS, 5, "every batch to be tried in vain")
+        assert one.waiting
+        assert one.done.empty()
+        client.back.set()
+        assert {one.done.get(timeout=10).number for _ in batches} == {batch.number for batch in batches}  # type: ignore[union-attr]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert not one.waiting
+    assert sorted(token for _, _, token in client.inserts) == sorted(batch.token("bars") for batch in batches)
+
+
+def test_a_refusal_of_one_batch_ends_all_threads_even_while_another_is_on_its_way() -> None:
+    client = Held(refusal=NO_TABLE)
+    one = inserter(client)
+    held = batch_of(("bars", made.bar(0)))
+    one.put(held)
+    one.put(batch_of(("stats", made.stats(0))))
+    assert one.done.get(timeout=5) is None
+    assert isinstance(one.failure, UserError)
+    client.go_on.set()
+    assert one.done.get(timeout=5) is held
+    assert one.done.get(timeout=5) is None
+
+
+def test_a_refusal_of_one_batch_ends_the_waiting_of_another() -> None:
+    client = Away()
+    one = inserter(client)
+    one.put(batch_of(("bars", made.bar(0))))
+    wait_until(lambda: one.waiting, 5, "the inserter to wait for ClickHouse")
+    client.troubles.append(NO_TABLE)
+    one.put(batch_of(("stats", made.stats(0))))
+    assert [one.done.get(timeout=10) for _ in range(THREADS)] == [None] * THREADS
+    assert isinstance(one.failure, UserError)
 
 
 def test_an_insert_that_takes_long_is_known_as_slow_until_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confluent_kafka import TopicPartition
 
 from processors.normalise import Position
-from processors.sink_insert import Batch
+from processors.sink_batch import Batch
 from processors.sink_offsets import Offsets, place_of
 
 BARS = TopicPartition("bars", 0)

@@ -12,7 +12,7 @@ from rig import Rig
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.clock import ReceiptClock
 from cryptoviz.partitions import partition_of
-from producers.backfill import backfill, fetch_all, slices, spans
+from producers.backfill import ENOUGH_QUOTES, backfill, fetch_all, slices, spans
 from producers.failures import Stopped
 from producers.sources.binance import Binance
 from producers.sources.coingecko import CoinGecko
@@ -70,14 +70,19 @@ def test_history_is_merged_by_time_and_cut_at_bars(history: LocalHttp, rig: Make
               for source in ("binance", "coingecko")}  # fmt: skip
     assert counts["binance"] in (2 * 4319, 2 * 4320)
     assert counts["coingecko"] in (2 * 287, 2 * 288)
-    bars = [message["received_at"] // MINUTE for message in messages]
+    bars = [min(quote["at"] for quote in message["quotes"]) // MINUTE for message in messages]
     assert bars == sorted(bars)
+    assert len(messages) < len(quotes) / 3
     until = max(quote["at"] for quote in quotes) + 1
     for sent in binance.writer.sent:
         message = sent.value
         assert (message["origin"], message["backfill_until"]) == ("backfill", until)
         assert message["received_at"] == max(quote["received_at"] for quote in message["quotes"])
-        assert {quote["at"] // MINUTE for quote in message["quotes"]} == {message["received_at"] // MINUTE}
+        stamps = [quote["at"] for quote in message["quotes"]]
+        assert stamps == sorted(stamps)
+        first, last = stamps[0] // MINUTE + 1, stamps[-1] // MINUTE
+        assert not any(first <= quote["at"] // MINUTE < last for other in messages
+                       if other["source"] != message["source"] for quote in other["quotes"])  # fmt: skip
         assert {partition_of(quote["asset"], 4) for quote in message["quotes"]} == {sent.partition}
         assert all(quote["received_at"] == quote["at"] for quote in message["quotes"])
         assert message["poll_interval_s"] == {"binance": 60, "coingecko": 300}[message["source"]]
@@ -183,3 +188,11 @@ def test_points_of_the_same_moment_are_ordered_by_source_and_symbol() -> None:
               ("a", {"at": 3, "symbol": "9"}), ("a", {"at": 12, "symbol": "9"})]  # fmt: skip
     cut = [(source, [(quote["at"], quote["symbol"]) for quote in some]) for source, some in slices(quotes, 10)]
     assert cut == [("a", [(3, "9"), (5, "9")]), ("b", [(5, "1"), (5, "2")]), ("a", [(12, "9")])]
+
+
+def test_bars_that_are_one_sources_alone_go_together_until_there_are_enough_quotes() -> None:
+    quotes = [("a", {"at": 10 * bar, "symbol": "9"}) for bar in range(ENOUGH_QUOTES + 2)]
+    quotes += [("b", {"at": 10 * ENOUGH_QUOTES + 1, "symbol": "9"})]
+    cut = [(source, some[0]["at"] // 10, len(some)) for source, some in slices(quotes, 10)]
+    assert cut == [("a", 0, ENOUGH_QUOTES), ("a", ENOUGH_QUOTES, 1), ("b", ENOUGH_QUOTES, 1),
+                   ("a", ENOUGH_QUOTES + 1, 1)]  # fmt: skip

@@ -7,6 +7,8 @@ from click.testing import CliRunner
 
 from cryptoviz.cli.predict import predict, verdict
 from cryptoviz.errors import UserError
+from cryptoviz.settings import Settings
+from processors.on_demand import Question
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,25 @@ def test_without_clickhouse_it_is_one_clear_line(monkeypatch: pytest.MonkeyPatch
     assert isinstance(error, UserError)
     assert "ClickHouse at http://127.0.0.1:1 is not available" in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("setting", "arguments", "others"),
+    [("", [], ["naive", "drift", "ewma", "holt"]), ("naive", [], ["naive"]), ("naive", ["--models", "holt"], ["holt"])],
+)
+def test_models_that_run_are_asked_unless_others_are_named(
+    monkeypatch: pytest.MonkeyPatch, setting: str, arguments: list[str], others: list[str]
+) -> None:
+    questions: list[Question] = []
+
+    def stop(_: Settings, question: Question) -> None:
+        questions.append(question)
+        raise UserError("asked")
+
+    monkeypatch.setenv("CRYPTOVIZ_MODELS", setting)
+    monkeypatch.setattr("cryptoviz.cli.predict.asked", stop)
+    assert str(CliRunner().invoke(predict, ["BTC", *arguments]).exception) == "asked"
+    assert [model.name for model in questions[0].models if not model.weight] == others
 
 
 def test_a_signal_is_shown_with_the_rule_that_decided() -> None:

@@ -36,10 +36,10 @@ def parts_of(names: tuple[str, ...], folder: Path, machine: Machine = MACHINE, *
     return {part.name: part for part in build_parts(ours, names, machine)}
 
 
-def test_a_live_pipeline_starts_servers_then_tables_and_topics_then_workers_then_the_producer(tmp_path: Path) -> None:
+def test_a_live_pipeline_starts_servers_then_tables_and_topics_then_all_that_uses_them(tmp_path: Path) -> None:
     parts = parts_of(PIPELINE, tmp_path)
     assert levels(parts.values()) == [["kafka-format", "clickhouse"], ["kafka", "migrate"], ["topics"],
-                                      ["sink", "worker-1", "monitor"], ["produce"]]  # fmt: skip
+                                      ["sink", "worker-1", "produce", "monitor"]]  # fmt: skip
     assert {name for name, part in parts.items() if part.one_shot} == {"kafka-format", "topics", "migrate"}
 
 

@@ -1,0 +1,83 @@
+"""All forecasts for many series at one moment: models, online models and consensuses, with bounds and shares.
+
+Series of several tracks are spoken of together, because what is computed costs by the moment more than by the series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from cryptoviz.messages import Origin
+from processors.forecasts import Forecasts, confidence_of
+from processors.intervals import Intervals
+from processors.learning import FEATURES_MS, MOVE_MS, Said, scale_of
+from processors.models.base import Floats
+from processors.shares import Shares, sum_of
+from processors.track import Track
+from processors.usual_move import usual_move
+
+
+class Speaker(NamedTuple):
+    """The series of one track that are spoken of; `rows` are theirs among those of the track."""
+
+    track: Track
+    rows: list[int]
+
+
+def closes_of(speakers: Sequence[Speaker], at: int, span_ms: int) -> Floats:
+    """Closes [series, slots] up to `at` of all of them, one track after the other."""
+    return np.concatenate([track.history.until(at, span_ms)[rows] for track, rows in speakers])
+
+
+def say(speakers: Sequence[Speaker], made: Forecasts, at: int) -> Said:
+    """All forecasts at `at`: those `made`, the online models', the consensuses, with bounds; nothing is filed."""
+    rules, learnings = speakers[0].track.rules, [speaker.track.learning for speaker in speakers]
+    rows = _rows_of_all(speakers)
+    move = usual_move(closes_of(speakers, at, MOVE_MS), rules.interval_s)
+    members = np.concatenate([made.forecast, _online(speakers, move, at)])
+    confidence = confidence_of(members, made.price, made.volatility)
+    share = Shares.joined([learning.shares for learning in learnings]).of(rows, members)
+    forecast = np.concatenate([members, [made.consensus], [sum_of(members * share)]])
+    intervals = Intervals.joined([learning.intervals for learning in learnings])
+    lower, upper = intervals.bounds(rows, forecast, scale_of(made.price, move, rules.hours))
+    return Said(
+        price=made.price, move=move, forecast=forecast, lower=lower, upper=upper,
+        confidence=np.concatenate([confidence, [made.consensus_confidence], [sum_of(confidence * share)]]),
+        share=np.concatenate([share, np.full((2, *made.consensus.shape), np.nan)]),
+    )  # fmt: skip
+
+
+def file(speakers: Sequence[Speaker], said: Said, at: int, origins: Sequence[Origin]) -> None:
+    """Keep what was said of each track's series until its time has come; `origins` follow the speakers."""
+    for (track, rows), (first, end), origin in zip(speakers, _stretches(speakers), origins, strict=True):
+        track.learning.file(said.of(first, end), rows, at, origin)
+
+
+def _stretches(speakers: Sequence[Speaker]) -> Iterator[tuple[int, int]]:
+    """Where each speaker's series are among all of them."""
+    end = 0
+    for _, rows in speakers:
+        first, end = end, end + len(rows)
+        yield first, end
+
+
+def _rows_of_all(speakers: Sequence[Speaker]) -> list[int]:
+    """Where the series are among all those of the tracks, one track after the other."""
+    found, first = list[int](), 0
+    for track, rows in speakers:
+        found += [first + row for row in rows]
+        first += track.learning.series
+    return found
+
+
+def _online(speakers: Sequence[Speaker], move: Floats, at: int) -> Floats:
+    """[online models, horizons, rows]"""
+    parts = list[Floats]()
+    for (track, rows), (first, end) in zip(speakers, _stretches(speakers), strict=True):
+        recent = track.history.until(at, FEATURES_MS + track.rules.interval_ms)[rows]
+        said = [model.forecast(rows, recent, move[first:end]) for model in track.learning.online]
+        parts.append(np.array(said).reshape(-1, len(track.rules.hours), len(rows)))
+    return np.concatenate(parts, axis=-1)

@@ -1,0 +1,58 @@
+"""One thread's way into ClickHouse: a client of its own, made anew after every error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from cryptoviz.clickhouse import judged
+from cryptoviz.settings import Settings
+from processors.sink_rows import COLUMNS, Rows
+
+# A replayed history may touch more months at once than the 100 partitions an insert may by default.
+INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+
+
+class Client(Protocol):
+    """What is needed of a clickhouse-connect client."""
+
+    @property
+    def create_insert_context(self) -> Callable[..., Any]: ...
+    @property
+    def insert(self) -> Callable[..., Any]: ...
+    @property
+    def close(self) -> Callable[[], None]: ...
+
+
+class TableWriter:
+    """Inserts rows; belongs to one thread, as a client does."""
+
+    def __init__(self, connect: Callable[[], Client], settings: Settings) -> None:
+        self._connect = connect
+        self._settings = settings
+        self._client: Client | None = None
+        self._types: dict[str, Any] = {}
+
+    def insert(self, rows: Rows, token: str) -> None:
+        """Insert once; raises `Retryable` while ClickHouse is away and `UserError` when it refuses for good."""
+        database, names = self._settings.clickhouse_database, COLUMNS[rows.table]
+        try:
+            client = self._client = self._client or self._connect()
+            if rows.table not in self._types:
+                context = client.create_insert_context(rows.table, names, database=database)
+                self._types[rows.table] = context.column_types
+            client.insert(
+                rows.table, rows.rows, names, database=database, column_types=self._types[rows.table],
+                settings=INSERT_SETTINGS | {"insert_deduplication_token": token},
+            )  # fmt: skip
+        except (ClickHouseError, OSError) as error:
+            self._forget_client()
+            raise judged(error, self._settings) from error
+
+    def _forget_client(self) -> None:
+        client, self._client = self._client, None
+        self._types.clear()
+        if client is not None:
+            client.close()
