@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 SNAPSHOT_AFTER_S = 0.5
 MOST_WAITING = 64
 """Steps of a partition's clocks that may wait, so that those of all sources and partitions at one time go together."""
+PAUSE_EVERY = 200
+"""So many results are published between two moments at which others may run."""
 USUAL_STEP = 100
 """Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
@@ -187,9 +189,11 @@ class Analysing:
     async def _publish(self, out: Iterable[Output]) -> Counter[str]:
         """Send what has been computed, each as soon as it is; how many messages that were, by topic."""
         published: Counter[str] = Counter()
-        for topic, asset, message in out:
+        for number, (topic, asset, message) in enumerate(out):
             published[topic] += 1
             await self._outbox.send(topic, self._home_of[asset], encode(message), asset.encode())
+            if number % PAUSE_EVERY == 0:
+                await asyncio.sleep(0)  # as above
         for topic, messages in published.items():
             metrics.RESULTS.labels(topic).inc(messages)
         return published
