@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import faust
@@ -106,13 +105,13 @@ def build(settings: Settings) -> App:
     )
     registry = AssetRegistry().select(settings.assets)
     normalising = Normalising(
-        Normaliser(registry, settings.partitions, settings.bar_seconds), _outbox(settings, "normalise")
+        Normaliser(registry, settings.partitions, settings.bar_seconds), Outbox(_writer(settings, "normalise", {}))
     )
     analysing = Analysing(
         _homes(registry, settings.partitions),
         AssetRegistry().sources,
         Rules.of(settings),
-        _outbox(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}),
+        Outbox(_writer(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}), hurries=True),
         _reader(settings),
         worker_id=settings.worker_name,
     )
@@ -137,8 +136,8 @@ def _credentials(settings: Settings) -> Credentials | None:
     )
 
 
-def _outbox(settings: Settings, name: str, more: Mapping[str, Any] = MappingProxyType({})) -> Outbox:
-    return Outbox(Writer({**producer_config(settings, f"{settings.worker_name}-{name}"), **more}))
+def _writer(settings: Settings, name: str, more: Mapping[str, Any]) -> Writer:
+    return Writer({**producer_config(settings, f"{settings.worker_name}-{name}"), **more})
 
 
 def _reader(settings: Settings) -> LogReader:

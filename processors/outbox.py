@@ -9,14 +9,20 @@ from cryptoviz.kafka import Writer
 
 MAX_PENDING = 5_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # far below what the library holds before it refuses
-HURRY_S = 0.002  # so long the event loop stands still at a time
+POLL_S = 0.002
+HURRY_S = 0.001  # so long the event loop stands still at a time
 
 
 class Outbox:
-    """A writer inside an event loop: `send` waits while too much is on its way, `delivered` until nothing is."""
+    """A writer inside an event loop: `send` waits while too much is on its way, `delivered` until nothing is.
 
-    def __init__(self, writer: Writer) -> None:
+    `hurries` is for a writer that lingers for longer than a wait should take: what it has gathered is then sent at
+    once. For one that lingers briefly it costs more than it gains.
+    """
+
+    def __init__(self, writer: Writer, *, hurries: bool = False) -> None:
         self._writer = writer
+        self._hurries = hurries
 
     async def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Hand one message over, waiting for room."""
@@ -33,8 +39,12 @@ class Outbox:
         return self._writer.pending < MAX_PENDING * share and self._writer.pending_bytes < MAX_PENDING_BYTES * share
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        self._writer.check()
-        while not condition():
-            self._writer.hurry(HURRY_S)
+        while True:
+            if self._hurries:
+                self._writer.hurry(HURRY_S)
+            else:
+                self._writer.poll()
             self._writer.check()
-            await asyncio.sleep(0)
+            if condition():
+                return
+            await asyncio.sleep(POLL_S)

@@ -26,7 +26,7 @@ def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str
     settings = load_settings(kafka=kafka)
     ensure_topics(settings, topics=[ALERTS])
     writer = Writer(producer_config(settings, "test-hurry") | {"linger.ms": 600_000})
-    outbox = Outbox(writer)
+    outbox = Outbox(writer, hurries=True)
 
     async def send_and_wait() -> None:
         for n in range(100):
