@@ -22,8 +22,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from bench.quotes import PARTITIONS, Expected, differences
 
-# Bytewax takes up to 1,000 messages at a time, with batches ten seconds of work without an output.
-SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 20.0, 120.0
+# Bytewax takes up to 1,000 messages of each partition at a time, with batches twenty seconds of work without an output.
+SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 40.0, 160.0
 TOO_FEW = "all at one moment: too few quotes"
 
 
