@@ -32,8 +32,6 @@ class Engine:
 
     def __init__(self, assets: Sequence[str], rules: Rules, indicators: tuple[Indicator, ...] = ALL_INDICATORS) -> None:
         self.rules = rules
-        self.models = models = rules.models
-        self.online = rules.online
         self.offset = -1
         self.raw_offset = -1
         self.learned = 0
@@ -45,7 +43,7 @@ class Engine:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(what, source) since the process started: late quotes, results made."""
         self.indicator_state = IndicatorState(indicators, 0)
-        self.steps = Steps(rules, models)
+        self.steps = Steps(rules)
         self.closings = Closings(self.indicator_state)
         self._rows = {asset: row for row, asset in enumerate(assets)}
         self._intervals_kept = kept_ms(rules) // rules.interval_ms
@@ -90,10 +88,10 @@ class Engine:
         track = self.tracks.get(source)
         if track is None:
             series, rules = len(self._rows), self.rules
-            online = tuple(model(rules.interval_s, rules.hours) for model in self.online)
+            online = tuple(model(rules.interval_s, rules.hours) for model in rules.online)
             track = self.tracks[source] = Track(
                 source, self._rows, rules, History(series, self._intervals_kept, rules.interval_ms),
-                Learning(rules, self.models, online, series), self.indicator_state.extend(series),
+                Learning(rules, rules.models, online, series), self.indicator_state.extend(series),
             )  # fmt: skip
         return track
 

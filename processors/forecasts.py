@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,10 +34,6 @@ class Forecasts:
     """[horizons, series] weighted mean of the members' confidences."""
     mean_confidence: Floats
     """[horizons, series] plain mean of the members' confidences, which the signal looks at."""
-
-    def of(self, first: int, end: int) -> Forecasts:
-        """The same of some of the series."""
-        return Forecasts(*(getattr(self, part.name)[..., first:end] for part in fields(self)))
 
 
 def trailing_run(closes: Floats) -> Mask:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from processors.models.base import Floats
+from processors.per_series import PerSeries
 from processors.scoring import LEVELS
 
 MIN_SCORES = 30
@@ -25,32 +26,16 @@ _MISS = 1 - np.array(LEVELS)[:, None, None, None]
 _LIMIT = np.log(1000.0)
 
 
-class Intervals:
+class Intervals(PerSeries):
     """The state of all intervals of one source's series: arrays are [levels, models, horizons, series]."""
+
+    ARRAYS = ("log_quantile", "scores")
 
     def __init__(self, models: int, horizons: int, series: int) -> None:
         first = np.log(FIRST_QUANTILES)[:, None, None, None]
         self.log_quantile: Floats = np.broadcast_to(first, (len(LEVELS), models, horizons, series)).copy()
         self.scores: Floats = np.zeros((models, horizons, series))
         """How many scores each has learned from."""
-
-    @classmethod
-    def joined(cls, parts: Sequence[Intervals]) -> Intervals:
-        """The series of all of them, one after the other; a copy."""
-        models, horizons, _ = parts[0].scores.shape
-        joined = cls(models, horizons, 0)
-        joined.log_quantile = np.concatenate([part.log_quantile for part in parts], axis=-1)
-        joined.scores = np.concatenate([part.scores for part in parts], axis=-1)
-        return joined
-
-    def hand_back(self, parts: Sequence[Intervals]) -> None:
-        """Give each of those that were joined what is known of its series now."""
-        first = 0
-        for part in parts:
-            end = first + part.scores.shape[-1]
-            part.log_quantile[...] = self.log_quantile[..., first:end]
-            part.scores[...] = self.scores[..., first:end]
-            first = end
 
     def bounds(self, rows: Sequence[int], forecast: Floats, scale: Floats) -> tuple[Floats, Floats]:
         """Lower and upper bounds [levels, models, horizons, rows] around forecast[models, horizons, rows].

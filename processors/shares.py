@@ -8,6 +8,7 @@ import numpy as np
 
 from cryptoviz.settings import DAY_S
 from processors.models.base import Floats
+from processors.per_series import PerSeries
 
 HALF_LIFE_S = 3 * DAY_S
 """A score counts half as much as one that is so much newer."""
@@ -30,33 +31,18 @@ def sum_of(values: Floats) -> Floats:
     return np.where(there, total, np.nan)
 
 
-class Shares:
+class Shares(PerSeries):
     """Discounted squared errors of one source's series; arrays are [models, horizons, series].
 
     Inverse powers of discounted mean squared errors, without their correlations: Bates and Granger, OR Quarterly 20,
     1969; discounting as in Stock and Watson, Journal of Forecasting 23, 2004.
     """
 
+    ARRAYS = ("loss", "scores")
+
     def __init__(self, models: int, horizons: int, series: int) -> None:
         self.loss: Floats = np.zeros((models, horizons, series))
         self.scores: Floats = np.zeros((models, horizons, series))
-
-    @classmethod
-    def joined(cls, parts: Sequence[Shares]) -> Shares:
-        """The series of all of them, one after the other; a copy."""
-        models, horizons, _ = parts[0].loss.shape
-        joined = cls(models, horizons, 0)
-        joined.loss = np.concatenate([part.loss for part in parts], axis=-1)
-        joined.scores = np.concatenate([part.scores for part in parts], axis=-1)
-        return joined
-
-    def hand_back(self, parts: Sequence[Shares]) -> None:
-        """Give each of those that were joined what is known of its series now."""
-        first = 0
-        for part in parts:
-            end = first + part.loss.shape[-1]
-            part.loss[...], part.scores[...] = self.loss[..., first:end], self.scores[..., first:end]
-            first = end
 
     def of(self, rows: Sequence[int], forecast: Floats) -> Floats:
         """Shares [models, horizons, rows] of those with a forecast[models, horizons, rows]; they add up to 1.

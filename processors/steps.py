@@ -17,7 +17,6 @@ from processors.closings import Closing, Closings
 from processors.forecasts import make_forecasts
 from processors.indicator_state import IndicatorState, step
 from processors.indicators.base import Values
-from processors.models.base import Model
 from processors.outcomes import Outcome, outcome, score
 from processors.results import (
     Moment,
@@ -38,11 +37,10 @@ Output = tuple[str, str, Any]
 
 
 class Steps:
-    """Takes what waits in one partition or several, which have the same rules and models, in the order of time."""
+    """Takes what waits in one partition or several, which have the same rules, in the order of time."""
 
-    def __init__(self, rules: Rules, models: Sequence[Model]) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._models = tuple(models)
         self._windows = [window_s // rules.interval_s for window_s in STATS_WINDOWS_S]
         self._warm_up_ms = INDICATOR_WARM_UP_BARS * rules.interval_ms
 
@@ -104,7 +102,7 @@ class Steps:
         self, moment: Moment, closings: Sequence[Closing], speakers: Sequence[Speaker]
     ) -> Iterator[Output]:  # fmt: skip
         rules, end = self._rules, moment.at
-        made = make_forecasts(closes_of(speakers, end, rules.history_ms), self._models, rules.hours, rules.params)
+        made = make_forecasts(closes_of(speakers, end, rules.history_ms), rules.models, rules.hours, rules.params)
         said = say(speakers, made, end)
         file(speakers, said, end, [closing.origin for closing in closings])
         for closing in closings:
@@ -115,7 +113,7 @@ class Steps:
         names = list(zip(learning.names, learning.versions, strict=True))
         for prediction in prediction_messages(moment, made, said, names, rules):
             yield PREDICTIONS.name, prediction["asset"], prediction
-        for signal in signal_messages(moment, made, self._models, rules):
+        for signal in signal_messages(moment, made, rules.models, rules):
             yield SIGNALS.name, signal["asset"], signal
 
 
