@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -55,6 +57,21 @@ def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str,
     }
 
 
+@dataclass(eq=False)
+class Shipment:
+    """What was handed over between two marks of a writer, and, until it has arrived, the shipment before it."""
+
+    before: Shipment | None = None
+    pending: int = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the broker has all of it and all that was handed over before it."""
+        if self.before is not None and self.before.arrived:
+            self.before = None  # or the line of them would grow for ever
+        return self.pending == 0 and self.before is None
+
+
 class Writer:
     """A producer that counts what is on its way and says when all of it has arrived.
 
@@ -72,6 +89,7 @@ class Writer:
         self._welcome = False
         self.pending = 0
         self.pending_bytes = 0
+        self._begin(Shipment())
 
     def send(
         self, topic: str, partition: int, value: bytes, key: bytes | None = None,
@@ -80,12 +98,19 @@ class Writer:
         """Hand one message over; raises `Retryable` when the queue is full, `KafkaException` after a refusal."""
         self.check()
         try:
-            self._producer.produce(topic, value, key, partition, on_delivery=self._delivered, headers=headers)
+            self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery, headers=headers)
         except BufferError as error:
             self._producer.poll(0)
             raise Retryable("Kafka's send queue is full") from error
         self.pending += 1
         self.pending_bytes += len(value)
+        self._shipment.pending += 1
+
+    def mark(self) -> Shipment:
+        """What has been handed over until now; what follows belongs to another shipment."""
+        shipment = self._shipment
+        self._begin(Shipment(shipment))
+        return shipment
 
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
@@ -110,7 +135,12 @@ class Writer:
             self.check()
         return self.pending == 0
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+    def _begin(self, shipment: Shipment) -> None:
+        self._shipment = shipment
+        self._on_delivery = partial(self._delivered, shipment)
+
+    def _delivered(self, shipment: Shipment, error: KafkaError | None, message: Message) -> None:
+        shipment.pending -= 1
         self.pending -= 1
         self._welcome = self._welcome or error is None
         self.pending_bytes -= len(message)

@@ -1,4 +1,4 @@
-"""What the two agents do with a batch of messages: compute, publish, wait until it is delivered. No Faust in here."""
+"""What the two agents do with a batch of messages: compute, publish, acknowledge what is delivered. No Faust here."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from cryptoviz.errors import Invalid
+from cryptoviz.kafka import Shipment
 from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
+from processors.delivery import Acknowledge, Delivery
 from processors.engine import Engine, results
 from processors.normalise import (
     Normaliser,
@@ -46,14 +50,15 @@ _MESSAGE = Reader(NormalizedQuotes)
 class Normalising:
     """quotes.raw to quotes.normalized; what cannot be used goes to the dead letters."""
 
-    def __init__(self, normaliser: Normaliser, outbox: Outbox) -> None:
+    def __init__(self, normaliser: Normaliser, outbox: Outbox, delivery: Delivery) -> None:
         self._normaliser = normaliser
         self._outbox = outbox
+        self._delivery = delivery
         self.work = 0
         """Messages done so far."""
 
-    async def batch(self, received: Iterable[Received]) -> None:
-        """Normalise these messages; on return every output is with the broker."""
+    async def batch(self, received: Sequence[Received], acknowledge: Acknowledge) -> None:
+        """Normalise these messages; they are acknowledged when every output is with the broker, maybe after return."""
         for position, value in received:
             message, dead = self._normaliser.normalise(value, position)
             for letter in dead:
@@ -64,7 +69,20 @@ class Normalising:
                 await self._outbox.send(NORMALIZED.name, position.partition, encode(message))
             self.work += 1
             await asyncio.sleep(0)  # the group's heartbeats run in this loop too
-        await self._outbox.delivered()
+        await self._delivery.begin(partial(self._end, self._outbox.mark(), acknowledge, len(received)))
+
+    async def _end(self, outputs: Shipment, acknowledge: Acknowledge, messages: int) -> None:
+        await self._outbox.arrived(outputs)
+        await acknowledge(messages)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of a partition's state, ready to be written."""
+
+    partition: int
+    value: bytes
+    key: bytes
 
 
 class Analysing:
@@ -72,12 +90,13 @@ class Analysing:
 
     def __init__(
         self, assets: dict[int, Sequence[str]], sources: Collection[str], rules: Rules, outbox: Outbox,
-        reader: LogReader, *, worker_id: str,
+        reader: LogReader, *, delivery: Delivery, worker_id: str,
     ) -> None:  # fmt: skip
         self._assets = assets
         self._sources = sources
         self._rules = rules
         self._outbox = outbox
+        self._delivery = delivery
         self._reader = reader
         self._key = worker_id.encode()
         self._home_of = {asset: partition for partition, homes in assets.items() for asset in homes}
@@ -96,41 +115,52 @@ class Analysing:
         for partition in partitions:
             self._engines.pop(partition, None)
 
-    async def batch(self, received: Iterable[Received]) -> AsyncIterator[int]:
-        """Apply these messages; yields how many are done for good: their outputs and the state are with the broker.
+    async def batch(self, received: Iterable[Received], acknowledge: Acknowledge) -> None:
+        """Apply these messages; they are acknowledged when their outputs and the state are with the broker.
 
-        That is at the end, and before it whenever much work has come together, so that a crash costs little.
+        That is when all are computed or, before it, whenever much work has come together, so that a crash costs little.
+        What comes last may be acknowledged after the return.
         """
         self._touched = {}
-        started, done = time.monotonic(), 0
+        began, done = time.monotonic(), 0
         for position, value in received:
             engine = self._touched[position.partition] = await self._engine(position.partition)
             if position.offset > engine.offset:
                 await self._catch_up(engine, position)
                 await self._take(engine, position, value)
             done += 1
-            if time.monotonic() - started > SNAPSHOT_AFTER_S:
-                await self._settle()
-                started = time.monotonic()
-                yield done
-        await self._settle()
-        yield done
+            if time.monotonic() - began > SNAPSHOT_AFTER_S:
+                await self._settle(acknowledge, done)
+                began, done = time.monotonic(), 0
+        await self._settle(acknowledge, done)
 
-    async def _settle(self) -> None:
+    async def _settle(self, acknowledge: Acknowledge, messages: int) -> None:
         await self._results()
-        await self._outbox.delivered()
-        for partition, engine in self._touched.items():
-            if engine.learning_changed:
-                engine.learned, engine.learning_changed = engine.learned + 1, False
-                key = learned_key(self._key, engine.learned)
-                await self._outbox.send(STATE.name, partition, dump_learned(engine), key)
-            await self._outbox.send(STATE.name, partition, dump(engine), self._key)
+        outputs = self._outbox.mark()
+        # The state as it is now: when the outputs have arrived, later messages will have changed it.
+        records = [record for partition, engine in self._touched.items() for record in self._state(partition, engine)]
         self._touched = {}
+        await self._delivery.begin(partial(self._end, outputs, records, acknowledge, messages))
+
+    def _state(self, partition: int, engine: Engine) -> Iterator[Record]:
+        if engine.learning_changed:
+            engine.learned, engine.learning_changed = engine.learned + 1, False
+            yield Record(partition, dump_learned(engine), learned_key(self._key, engine.learned))
+        yield Record(partition, dump(engine), self._key)
+
+    async def _end(
+        self, outputs: Shipment, records: Sequence[Record], acknowledge: Acknowledge, messages: int
+    ) -> None:  # fmt: skip
+        await self._outbox.arrived(outputs)
+        for record in records:
+            await self._outbox.send(STATE.name, record.partition, record.value, record.key)
         await self._outbox.delivered()
+        await acknowledge(messages)
 
     async def _engine(self, partition: int) -> Engine:
         engine = self._engines.get(partition)
         if engine is None:
+            await self._delivery.finished()  # its state, from before it was taken away, may still be on its way
             assets = self._assets[partition]
             engine = await asyncio.to_thread(recover, self._reader, partition, assets, self._rules)
             self._engines[partition] = engine

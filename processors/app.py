@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import faust
@@ -20,18 +22,19 @@ from cryptoviz.progress import WORKER_GROUP, Place
 from cryptoviz.settings import Settings
 from cryptoviz.topics import NORMALIZED, RAW
 from processors.agents import Analysing, Normalising, Received
+from processors.batches import batches
 from processors.bounded_queue import BoundedQueue
+from processors.delivery import Delivery
 from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.recovery import LogReader
 from processors.rules import Rules
+from processors.transport import Transport
 from processors.watch import Watch, Watched, end
 
 logger = logging.getLogger(__name__)
 
 PART = "worker"
-BATCH_MESSAGES = 1000
-BATCH_WITHIN_S = 0.02
 # The client sends a request per partition, which is what a broker's time goes to. No result waits so long: when a batch
 # is done, what was gathered is sent at once.
 RESULTS_LINGER_MS = 100
@@ -74,6 +77,9 @@ class App(faust.App):
         logger.critical("agent %s failed", agent, exc_info=exc)
         end(PART, f"agent {agent} failed")
 
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> BoundedQueue:  # noqa: N802
         """What Faust calls for every queue it needs."""
         return BoundedQueue(maxsize=maxsize or 0, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
@@ -91,7 +97,7 @@ def build(settings: Settings) -> App:
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
         broker_commit_interval=0.5,
-        stream_buffer_maxsize=65536,
+        stream_buffer_maxsize=16384,
         cython_optimizations=True,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
@@ -105,7 +111,9 @@ def build(settings: Settings) -> App:
     )
     registry = AssetRegistry().select(settings.assets)
     normalising = Normalising(
-        Normaliser(registry, settings.partitions, settings.bar_seconds), Outbox(_writer(settings, "normalise", {}))
+        Normaliser(registry, settings.partitions, settings.bar_seconds),
+        Outbox(_writer(settings, "normalise", {})),
+        Delivery(_give_up),
     )
     analysing = Analysing(
         _homes(registry, settings.partitions),
@@ -113,6 +121,7 @@ def build(settings: Settings) -> App:
         Rules.of(settings),
         Outbox(_writer(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}), hurries=True),
         _reader(settings),
+        delivery=Delivery(_give_up),
         worker_id=settings.worker_name,
     )
     _add_agents(app, normalising, analysing)
@@ -155,16 +164,12 @@ def _homes(registry: AssetRegistry, partitions: int) -> dict[int, Sequence[str]]
 
 def _add_agents(app: App, normalising: Normalising, analysing: Analysing) -> None:
     async def normalise(stream: Any) -> None:
-        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
-            await normalising.batch(map(_received, events))
-            await _acknowledge(stream, events)
+        async for events in batches(stream):
+            await normalising.batch([_received(event) for event in events], partial(acknowledge, stream, iter(events)))
 
     async def analyse(stream: Any) -> None:
-        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
-            acknowledged = 0
-            async for done in analysing.batch(map(_received, events)):
-                await _acknowledge(stream, events[acknowledged:done])
-                acknowledged = done
+        async for events in batches(stream):
+            await analysing.batch(map(_received, events), partial(acknowledge, stream, iter(events)))
 
     async def forget(_: Any, revoked: Any, **__: Any) -> None:
         analysing.forget(place.partition for place in revoked if place.topic == NORMALIZED.name)
@@ -181,9 +186,14 @@ def _received(event: Any) -> Received:
     return position, message.value
 
 
-async def _acknowledge(stream: Any, events: Sequence[Any]) -> None:
-    for event in events:
+async def acknowledge(stream: Any, waiting: Iterator[Any], messages: int) -> None:
+    for event in islice(waiting, messages):
         await stream.ack(event)
+
+
+def _give_up(error: BaseException) -> None:
+    logger.critical("a batch could not be delivered", exc_info=error)
+    end(PART, "a batch could not be delivered")
 
 
 def _add_pages(app: App) -> None:

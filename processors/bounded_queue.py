@@ -27,6 +27,10 @@ class BoundedQueue(ThrowableQueue[Any]):
         self.held_bytes -= _size(item)
         return item
 
+    def full(self) -> bool:
+        """Never: what has been fetched is taken in at once. Faust would make a task of each message and wait for it."""
+        return False
+
     def clear(self) -> None:
         """Forget everything, as Faust does when partitions are shared out anew."""
         super().clear()

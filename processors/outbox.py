@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from cryptoviz.kafka import Writer
+from cryptoviz.kafka import Shipment, Writer
 
 MAX_PENDING = 5_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # far below what the library holds before it refuses
@@ -14,7 +14,7 @@ HURRY_S = 0.001  # so long the event loop stands still at a time
 
 
 class Outbox:
-    """A writer inside an event loop: `send` waits while too much is on its way, `delivered` until nothing is.
+    """A writer inside an event loop: `send` waits while too much is on its way, `delivered` for what was sent before.
 
     `hurries` is for a writer that lingers for longer than a wait should take: what it has gathered is then sent at
     once. For one that lingers briefly it costs more than it gains.
@@ -30,9 +30,17 @@ class Outbox:
             await self._until(lambda: self._has_room(share=0.5))
         self._writer.send(topic, partition, value, key)
 
+    def mark(self) -> Shipment:
+        """What has been sent until now, to be waited for with `arrived`."""
+        return self._writer.mark()
+
+    async def arrived(self, shipment: Shipment) -> None:
+        """Wait until the broker has all sent before this mark; raises `KafkaException` if it refused some for good."""
+        await self._until(lambda: shipment.arrived)
+
     async def delivered(self) -> None:
-        """Wait until the broker has everything; raises `KafkaException` if it refused a message for good."""
-        await self._until(lambda: self._writer.pending == 0)
+        """Wait until the broker has everything sent before now; what others send meanwhile is not waited for."""
+        await self.arrived(self.mark())
 
     def _has_room(self, share: float = 1.0) -> bool:
         """Whether less than this share of the most there may be is on its way."""

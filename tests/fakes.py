@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from cryptoviz.kafka import Shipment
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -28,18 +30,28 @@ class FakeWriter:
     pending: int = 0
     pending_bytes: int = 0
     sent: list[Sent] = field(default_factory=list)
+    shipments: list[Shipment] = field(default_factory=lambda: [Shipment()])
 
     def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Remember the message, decoded."""
         self.sent.append(Sent(topic, partition, orjson.loads(value), key))
         self.pending += 1
         self.pending_bytes += len(value)
+        self.shipments[-1].pending += 1
         self.poll()
+
+    def mark(self) -> Shipment:
+        """What was sent until now."""
+        self.shipments.append(Shipment(self.shipments[-1]))
+        return self.shipments[-2]
 
     def poll(self) -> None:
         """Everything arrives at once, unless Kafka is away."""
         if not self.away:
             self.pending = self.pending_bytes = 0
+            for shipment in self.shipments:
+                shipment.pending = 0
+            del self.shipments[:-1]
 
     def hurry(self, timeout_s: float) -> None:
         """The same: nothing is gathered."""
@@ -56,6 +68,17 @@ class FakeWriter:
     def on(self, topic: str) -> list[dict[str, Any]]:
         """The values sent to one topic, in order."""
         return [sent.value for sent in self.sent if sent.topic == topic]
+
+
+@dataclass
+class Acknowledged:
+    """Stands for Faust's way to acknowledge: how many messages were, at each time."""
+
+    batches: list[int] = field(default_factory=list)
+
+    async def __call__(self, messages: int) -> None:
+        """Note them."""
+        self.batches.append(messages)
 
 
 @dataclass

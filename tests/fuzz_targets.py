@@ -15,7 +15,7 @@ import sink_messages as made
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
-from fakes import FakeWriter
+from fakes import Acknowledged, FakeWriter
 from fuzz import Target
 from rig import Rig
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, random_stream
@@ -26,6 +26,7 @@ from cryptoviz.messages import encode
 from cryptoviz.partitions import partition_of
 from processors import recovery
 from processors.agents import Analysing
+from processors.delivery import Delivery
 from processors.engine import Engine
 from processors.normalise import Normaliser, Position, dead_letter
 from processors.outbox import Outbox
@@ -135,9 +136,14 @@ async def _analyse(values: list[bytes], now: int) -> FakeWriter:
     writer = FakeWriter()
     # Forecasts take time, so most inputs meet rules that want none in these few minutes.
     rules = Rules() if sum(values[2]) % 16 == 0 else Rules(forecast_ms=3_600_000)
-    analysing = Analysing({0: ASSETS}, SOURCES, rules, Outbox(cast(Any, writer)), cast(Any, _EmptyLog()), worker_id="w")
+    delivery, acknowledged, outbox = Delivery(print), Acknowledged(), Outbox(cast(Any, writer))
+    analysing = Analysing(
+        {0: ASSETS}, SOURCES, rules, outbox, cast(Any, _EmptyLog()), delivery=delivery, worker_id="w"
+    )  # fmt: skip
     received = [(Position("quotes.normalized", 0, offset, now), value) for offset, value in enumerate(values)]
-    assert [done async for done in analysing.batch(received)][-1] == len(values)
+    await analysing.batch(received, acknowledged)
+    await delivery.finished()
+    assert sum(acknowledged.batches) == len(values)
     return writer
 
 

@@ -1,7 +1,7 @@
-"""CryptoViz's own arrangement: raw bytes, `noack_take`, numpy over the batch, its Outbox, acknowledged after delivery.
+"""CryptoViz's own arrangement: raw bytes in batches, numpy over the batch, its Outbox, acknowledged after delivery.
 
-App, Outbox, Writer, the batch sizes and the rare search for cycles are the product's; the work is the bench's. The
-window is in memory, as the product's state is, and would be read back from the output topic at a start.
+App, Outbox, Delivery, Writer, the batch sizes and the rare search for cycles are the product's; the work is the
+bench's. The window is in memory, as the product's state is, and would be read back from the output topic at a start.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import mode.loop
 
 mode.loop.use("uvloop")  # must come before Faust is imported
 
+import functools  # noqa: E402
 import itertools  # noqa: E402
 import tempfile  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
@@ -21,10 +22,12 @@ import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 from work import SYMBOLS, WINDOW, arguments, good  # noqa: E402
 
-from cryptoviz.kafka import Writer, producer_config  # noqa: E402
+from cryptoviz.kafka import Shipment, Writer, producer_config  # noqa: E402
 from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import load_settings  # noqa: E402
-from processors.app import BATCH_MESSAGES, BATCH_WITHIN_S, BYTES, App  # noqa: E402
+from processors.app import BYTES, App, acknowledge  # noqa: E402
+from processors.batches import batches  # noqa: E402
+from processors.delivery import Acknowledge, Delivery  # noqa: E402
 from processors.garbage import search_rarely  # noqa: E402
 from processors.outbox import Outbox  # noqa: E402
 
@@ -97,12 +100,13 @@ class Windows:
 
 
 class Rolling:
-    """One worker's work: a batch of messages in, its results delivered."""
+    """One worker's work: a batch of messages in, its results delivered while the next is computed."""
 
     def __init__(self, outbox: Outbox, target: str, shape: str) -> None:
         self._outbox, self._target, self._shape, self._windows = outbox, target, shape, Windows()
+        self._delivery = Delivery(lambda error: None)
 
-    async def batch(self, events: Sequence[Any]) -> None:
+    async def batch(self, events: Sequence[Any], acknowledge: Acknowledge) -> None:
         messages = [event.message for event in events]
         quotes = self._quotes([message.value for message in messages])
         results, good = self._results(list(itertools.chain.from_iterable(quotes)))
@@ -111,7 +115,11 @@ class Rolling:
             count = int(good[first : first + len(mine)].sum())
             first += len(mine)
             await self._send(message, list(itertools.islice(results, count)))
-        await self._outbox.delivered()
+        await self._delivery.begin(functools.partial(self._end, self._outbox.mark(), acknowledge, len(events)))
+
+    async def _end(self, outputs: Shipment, acknowledge: Acknowledge, messages: int) -> None:
+        await self._outbox.arrived(outputs)
+        await acknowledge(messages)
 
     def _quotes(self, values: Sequence[bytes]) -> list[list[Quote]]:
         if self._shape != "single":
@@ -158,17 +166,15 @@ def main() -> None:
     app = App(
         f"cryptoviz-{target}", broker=f"kafka://{broker}", store="memory://", datadir=tempfile.mkdtemp(),
         consumer_group_instance_id="bench", broker_session_timeout=10.0, broker_heartbeat_interval=3.0,
-        broker_commit_interval=0.5, stream_buffer_maxsize=65536, cython_optimizations=True, topic_disable_leader=True,
+        broker_commit_interval=0.5, stream_buffer_maxsize=16384, cython_optimizations=True, topic_disable_leader=True,
         topic_partitions=4, web_enabled=False, worker_redirect_stdouts=False,
     )  # fmt: skip
     search_rarely()
     rolling = Rolling(Outbox(Writer(producer_config(settings, f"bench-{target}"))), target, shape)
 
     async def agent(stream: Any) -> None:
-        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_WITHIN_S):
-            await rolling.batch(events)
-            for event in events:
-                await stream.ack(event)
+        async for events in batches(stream):
+            await rolling.batch(events, functools.partial(acknowledge, stream, iter(events)))
 
     app.agent(app.topic(source, **BYTES), name="rolling")(agent)
     faust.Worker(

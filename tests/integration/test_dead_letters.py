@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import KafkaException
+from fakes import Acknowledged
 from servers import KafkaServer
 from sink_process import SinkProcess, ask, counts, send, wait_caught_up
 from unit.processors.streams import quote
@@ -24,7 +25,8 @@ from cryptoviz.kafka import Writer, producer_config
 from cryptoviz.partitions import partition_of
 from cryptoviz.settings import Settings
 from cryptoviz.topics_admin import ensure_topics
-from processors.agents import Normalising
+from processors.agents import Normalising, Received
+from processors.delivery import Delivery
 from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
 from processors.recovery import LogReader
@@ -90,8 +92,15 @@ class Workers:
         received = [
             (Position("quotes.raw", HOME, one.offset(), one.timestamp()[1]), one.value()) for one in found
         ]  # fmt: skip
-        asyncio.run(Normalising(Normaliser(AssetRegistry(), 4, interval_s), self.outbox).batch(received))
+        asyncio.run(self._normalise(received, interval_s))
         return found
+
+    async def _normalise(self, received: list[Received], interval_s: int) -> None:
+        delivery, acknowledged = Delivery(print), Acknowledged()
+        normalising = Normalising(Normaliser(AssetRegistry(), 4, interval_s), self.outbox, delivery)
+        await normalising.batch(received, acknowledged)
+        await delivery.finished()
+        assert acknowledged.batches == [len(received)]
 
 
 def polled(*prices: float) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from fakes import FakeWriter
+from fakes import Acknowledged, FakeWriter
 from unit.processors.streams import MINUTE, T0, heartbeat, message, quote
 
 from cryptoviz.assets import AssetRegistry
 from processors.agents import Analysing, Normalising, Received
+from processors.delivery import Delivery
 from processors.metrics import LATE, QUOTES, REJECTED
 from processors.normalise import Normaliser, Position
 from processors.outbox import Outbox
@@ -33,17 +34,23 @@ class EmptyLog:
         return iter(())
 
 
-async def _analyse(received: list[Received]) -> FakeWriter:
-    writer = FakeWriter()
-    analysing = Analysing(
+def _analysing(writer: FakeWriter, delivery: Delivery) -> Analysing:
+    return Analysing(
         {0: ("BTC",)},
         AssetRegistry().sources,
         Rules(),
         Outbox(cast(Any, writer)),
         cast(Any, EmptyLog()),
+        delivery=delivery,
         worker_id="worker",
     )
-    assert [done async for done in analysing.batch(received)][-1] == len(received)
+
+
+async def _analyse(received: list[Received]) -> FakeWriter:
+    writer, delivery, acknowledged = FakeWriter(), Delivery(print), Acknowledged()
+    await _analysing(writer, delivery).batch(received, acknowledged)
+    await delivery.finished()
+    assert sum(acknowledged.batches) == len(received)
     return writer
 
 
@@ -92,7 +99,9 @@ def test_strangers_add_no_series_to_the_metrics() -> None:
         outbox = Outbox(cast(Any, FakeWriter()))
         values = [json.dumps(dict(heartbeat(T0, offset=0)) | {"source": source}).encode() for source in sources]
         received = [(Position("quotes.raw", 0, n, T0), value) for n, value in enumerate(values)]
-        await Normalising(Normaliser(AssetRegistry(), 1, 60), outbox).batch(received)
+        delivery = Delivery(print)
+        await Normalising(Normaliser(AssetRegistry(), 1, 60), outbox, delivery).batch(received, Acknowledged())
+        await delivery.finished()
 
     asyncio.run(normalise(["stranger"]))
     asyncio.run(_analyse(_received(dict(heartbeat(T0, offset=0)) | {"source": "stranger"})))
@@ -101,3 +110,28 @@ def test_strangers_add_no_series_to_the_metrics() -> None:
     asyncio.run(normalise(strangers))
     asyncio.run(_analyse(_received(*(dict(heartbeat(T0, offset=0)) | {"source": name} for name in strangers))))
     assert series() == before
+
+
+def test_a_batch_is_acknowledged_with_its_own_state_though_the_next_one_has_been_computed() -> None:
+    async def run() -> tuple[FakeWriter, list[int]]:
+        writer, delivery, acknowledged = FakeWriter(), Delivery(print), Acknowledged()
+        analysing, received = (
+            _analysing(writer, delivery),
+            _received(*(heartbeat(T0 + n * MINUTE, offset=n) for n in range(5))),
+        )
+        await analysing.batch(received[:1], acknowledged)
+        await delivery.finished()
+        writer.away = True
+        await analysing.batch(received[1:3], acknowledged)
+        second = asyncio.create_task(analysing.batch(received[3:], acknowledged))
+        await asyncio.wait({second}, timeout=0.1)
+        assert not second.done()
+        assert acknowledged.batches == [1]
+        writer.away = False
+        await asyncio.wait_for(second, 30)
+        await delivery.finished()
+        return writer, acknowledged.batches
+
+    writer, acknowledged = asyncio.run(run())
+    assert acknowledged == [1, 2, 2]
+    assert [state["offset"] for state in writer.on("worker.state") if "offset" in state] == [0, 2, 4]
