@@ -17,7 +17,7 @@ from processors.learning import FEATURES_MS, MOVE_MS, Said, scale_of
 from processors.models.base import Floats
 from processors.shares import Shares, sum_of
 from processors.track import Track
-from processors.usual_move import usual_move
+from processors.usual_move import totals, usual_move
 
 
 class Speaker(NamedTuple):
@@ -36,7 +36,7 @@ def say(speakers: Sequence[Speaker], made: Forecasts, at: int) -> Said:
     """All forecasts at `at`: those `made`, the online models', the consensuses, with bounds; nothing is filed."""
     rules, learnings = speakers[0].track.rules, [speaker.track.learning for speaker in speakers]
     rows = _rows_of_all(speakers)
-    move = usual_move(closes_of(speakers, at, MOVE_MS), rules.interval_s)
+    move = usual_move(_totals(speakers, at), rules.interval_s)
     members = np.concatenate([made.forecast, _online(speakers, move, at)])
     confidence = confidence_of(members, made.price, made.volatility)
     share = Shares.joined([learning.shares for learning in learnings]).of(rows, members)
@@ -71,6 +71,13 @@ def _rows_of_all(speakers: Sequence[Speaker]) -> list[int]:
         found += [first + row for row in rows]
         first += track.learning.series
     return found
+
+
+def _totals(speakers: Sequence[Speaker], at: int) -> Floats:
+    """Of the changes that the usual move is taken over, one track after the other."""
+    interval_s = speakers[0].track.rules.interval_s
+    parts = [totals(track.history.changes(at, MOVE_MS), interval_s)[..., rows] for track, rows in speakers]
+    return np.concatenate(parts, axis=-1)
 
 
 def _online(speakers: Sequence[Speaker], move: Floats, at: int) -> Floats:
