@@ -67,10 +67,10 @@ class OnlineRegression:
         said = np.full((len(self._hours), len(rows)), np.nan)
         for i, (row, named) in enumerate(zip(rows, self._named(features), strict=True)):
             if named is not None:
-                for horizon in range(len(self._hours)):
-                    model = self._models.get((row, horizon))
-                    said[horizon, i] = 0.0 if model is None else np.clip(_predict(model, named), -MOST, MOST)
-        forecast: Floats = price + price * (said * (move / 100 * np.sqrt(self._hours)[:, None]))
+                models = [self._models.get((row, horizon)) for horizon in range(len(self._hours))]
+                said[:, i] = [0.0 if model is None else _predict(model, named) for model in models]
+        limited = np.clip(said, -MOST, MOST)
+        forecast: Floats = price + price * (limited * (move / 100 * np.sqrt(self._hours)[:, None]))
         return forecast
 
     def learn(self, rows: Sequence[int], horizon: int, closes: Floats, move: Floats, actual: Floats) -> None:
@@ -113,7 +113,7 @@ class OnlineRegression:
     def _named(self, features: Floats) -> list[dict[str, float] | None]:
         """The features of each row by name; None where one is missing."""
         return [
-            None if any(map(math.isnan, values)) else dict(zip(self._bars, values, strict=True))
+            None if math.isnan(sum(values)) else dict(zip(self._bars, values, strict=True))
             for values in features.tolist()
         ]
 
