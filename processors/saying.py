@@ -82,9 +82,13 @@ def _totals(speakers: Sequence[Speaker], at: int) -> Floats:
 
 def _online(speakers: Sequence[Speaker], move: Floats, at: int) -> Floats:
     """[online models, horizons, rows]"""
-    parts = list[Floats]()
-    for (track, rows), (first, end) in zip(speakers, _stretches(speakers), strict=True):
-        recent = track.history.until(at, FEATURES_MS + track.rules.interval_ms)[rows]
-        said = [model.forecast(rows, recent, move[first:end]) for model in track.learning.online]
-        parts.append(np.array(said).reshape(-1, len(track.rules.hours), len(rows)))
-    return np.concatenate(parts, axis=-1)
+    rules = speakers[0].track.rules
+    recent = closes_of(speakers, at, FEATURES_MS + rules.interval_ms)
+    said = np.empty((len(rules.online), len(rules.hours), len(recent)))
+    for number, model in enumerate(speakers[0].track.learning.online):
+        features = model.features(recent, move)
+        for (track, rows), (first, end) in zip(speakers, _stretches(speakers), strict=True):
+            said[number, :, first:end] = track.learning.online[number].forecast(rows, features[first:end])
+    price = recent[:, -1]
+    forecast: Floats = price + price * (said * (move / 100 * np.sqrt(rules.hours)[:, None]))
+    return forecast
