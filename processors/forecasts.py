@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processors.models.base import Floats, Mask, Model, ModelParams
+from processors.models.base import Floats, Mask, Model, ModelParams, points_of
 
 CONFIDENCE_POINTS = 20
 CONSENSUS = "consensus"
@@ -38,7 +38,10 @@ class Forecasts:
 
 def trailing_run(closes: Floats) -> Mask:
     """Which of closes[series, slots] (NaN where there is no bar) belong to the consecutive run at the end."""
-    run: Mask = np.logical_and.accumulate(~np.isnan(closes)[:, ::-1], axis=1)[:, ::-1]
+    missing = np.isnan(closes)
+    slots = closes.shape[1]
+    begin = np.where(missing.any(axis=1), slots - missing[:, ::-1].argmax(axis=1), 0)
+    run: Mask = np.arange(slots) >= begin[:, None]
     return run
 
 
@@ -54,7 +57,7 @@ def make_forecasts(closes: Floats, models: tuple[Model, ...], hours: Floats, par
         closes = np.pad(closes, ((0, 0), (lacking, 0)), constant_values=np.nan)
     mask = trailing_run(closes)
     prices = np.ascontiguousarray(np.where(mask, closes, 0.0))
-    points, price = mask.sum(axis=-1), closes[:, -1]
+    points, price = points_of(mask), closes[:, -1]
     horizons = hours[:, None]
     shape = (len(hours), len(prices))
     enough = np.stack([points >= model.needs(params) for model in models])[:, None, :]

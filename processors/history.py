@@ -8,6 +8,7 @@ import numpy as np
 
 from processors.blocks import BLOCK, NOTHING, Cuts, Pieces, aggregates, joined
 from processors.models.base import Floats
+from processors.usual_move import NO_CHANGE, changes
 
 
 class History:
@@ -23,6 +24,9 @@ class History:
         """The first slot, which begins a block."""
         self._aggregated = 0
         """The slot up to which the aggregates of blocks are those of the closes."""
+        self._changes = np.full((2, *self._closes.shape), NO_CHANGE)
+        self._changed = 0
+        """The slot up to which changes are those of the closes."""
         self._joined: tuple[tuple[range, ...], Floats] | None = None
         """What was made last of runs of whole blocks, [aggregates, series, runs]: it stays for most of a block."""
 
@@ -30,23 +34,28 @@ class History:
         """Note the close of the bar that ends at `end`, in ms; ends must not go back by more than the slots kept."""
         slot = end // self._interval_ms
         if self._base is None:
-            self._base = self._aggregated = _begin(slot - self._slots)
+            self._base = self._aggregated = self._changed = _begin(slot - self._slots)
         if slot >= self._base + self._closes.shape[1]:
             self._forget_before(_begin(slot - self._slots))
         if slot >= self._base:
             self._closes[row, slot - self._base] = close
             if slot < self._aggregated:
                 self._aggregated, self._joined = _begin(slot), None
+            self._changed = min(self._changed, slot)
 
     def until(self, end: int, span_ms: int) -> Floats:
         """Closes with end in (end - span, end], oldest first, [series, span / interval]; NaN for what is not kept."""
-        if self._base is None:
-            raise LookupError("no bar was put yet")
-        last = end // self._interval_ms - self._base + 1
-        first = last - span_ms // self._interval_ms
-        if first >= 0:
-            return self._closes[:, first:last]
-        return np.pad(self._closes[:, : max(0, last)], ((0, 0), (-first + min(0, last), 0)), constant_values=np.nan)
+        return _slots(self._closes, *self._range(end, span_ms), np.nan)
+
+    def changes(self, end: int, span_ms: int) -> Floats:
+        """`changes` of the closes that `until` gives: kept, because each is looked at for days."""
+        first, last = self._range(end, span_ms)
+        base = self._base or 0
+        if self._changed < base + last:
+            begin = max(1, self._changed - base)
+            self._changes[..., begin:last] = changes(self._closes[:, begin - 1 : last])
+            self._changed = base + last
+        return _slots(self._changes, first + 1, last, NO_CHANGE)
 
     def pieces(self, rows: Sequence[int], cuts: Cuts) -> Pieces:
         """What these rows have in the blocks of windows; raises `LookupError` if those are not kept."""
@@ -59,6 +68,13 @@ class History:
         some = np.array(rows)
         blocks = self._closes.reshape(len(self._closes), -1, BLOCK)
         return Pieces(blocks[some[:, None], cuts.parts - base], self._joined[1][:, some])
+
+    def _range(self, end: int, span_ms: int) -> tuple[int, int]:
+        """Where slots of (end - span, end] are in the arrays: the first, and the one after the last."""
+        if self._base is None:
+            raise LookupError("no bar was put yet")
+        last = end // self._interval_ms - self._base + 1
+        return last - span_ms // self._interval_ms, last
 
     def _aggregate(self, base: int, until: int) -> None:
         """Compute the aggregates that are missing of the blocks before slot `until`."""
@@ -78,9 +94,18 @@ class History:
         moved = np.full_like(self._closes, np.nan)
         moved[:, : kept.shape[1]] = kept
         self._closes, self._base = moved, slot
-        self._aggregated = slot
+        self._aggregated = self._changed = slot
+        self._changes[..., 0] = NO_CHANGE
 
 
 def _begin(slot: int) -> int:
     """The first slot of the block that a slot is in."""
     return slot // BLOCK * BLOCK
+
+
+def _slots(kept: Floats, first: int, last: int, missing: float) -> Floats:
+    """kept[..., first:last], `missing` for slots before its own."""
+    if first >= 0:
+        return kept[..., first:last]
+    lacking = [(0, 0)] * (kept.ndim - 1) + [(-first + min(0, last), 0)]
+    return np.pad(kept[..., : max(0, last)], lacking, constant_values=missing)

@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from processors.bars import ClosedBar
 from processors.indicators.base import BarArrays, Indicator, State, Values
+from processors.models.base import Floats
 
 NO_BAR = -1
 
 
 class IndicatorState:
-    """State of every indicator for `series` series; one whose bar does not follow its last one starts anew."""
+    """State of every indicator for `series` series; one whose bar does not follow its last one starts anew.
 
-    def __init__(self, indicators: Sequence[Indicator], series: int) -> None:
+    A row of one table holds all of a series, so that a step takes and gives back whole rows: by arrays it would do so
+    some twenty times.
+    """
+
+    def __init__(self, indicators: tuple[Indicator, ...], series: int) -> None:
         self.indicators = indicators
-        self.states = {indicator.name: indicator.begin(series) for indicator in indicators}
+        self.table = self._begin(series)
         self.ends = np.full(series, NO_BAR, dtype=np.int64)
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """The state of each indicator, to look at and to change."""
+        return named(self.table, self.indicators)
 
     def extend(self, series: int) -> int:
         """Make room for so many more; returns the row of the first of them."""
         first = len(self.ends)
-        for indicator in self.indicators:
-            state = self.states[indicator.name]
-            for name, array in indicator.begin(series).items():
-                state[name] = np.concatenate([state[name], array])
+        self.table = np.concatenate([self.table, self._begin(series)])
         self.ends = np.concatenate([self.ends, np.full(series, NO_BAR, dtype=np.int64)])
         return first
 
     def begin_anew(self, rows: np.ndarray, start: int) -> None:
         """Forget what is known of those of these rows whose last bar did not end at `start`."""
         rows = rows[self.ends[rows] != start]
-        for indicator in self.indicators if len(rows) else ():
-            for name, array in indicator.begin(len(rows)).items():
-                self.states[indicator.name][name][rows] = array
+        if len(rows):
+            self.table[rows] = self._begin(len(rows))
+
+    def _begin(self, series: int) -> Floats:
+        table = np.empty((series, _row_of(self.indicators).itemsize // np.dtype(np.float64).itemsize))
+        into = named(table, self.indicators)
+        for indicator in self.indicators:
+            _fill(into[indicator.name], indicator.begin(series))
+        return table
 
     def dump(self, assets: Sequence[str], first: int = 0) -> dict[str, Any]:
         """The state of these assets, whose rows begin at `first`; JSON keeps the bits of a float, and NaN as null."""
         rows = slice(first, first + len(assets))
         states = {
-            indicator: {name: array[rows] for name, array in state.items()} for indicator, state in self.states.items()
+            indicator: {name: array[rows].copy() for name, array in state.items()}  # whole, as JSON wants them
+            for indicator, state in self.states.items()
         }
         return {"assets": assets, "ends": self.ends[rows], "states": states}
 
@@ -69,22 +84,44 @@ def step(parts: Sequence[tuple[IndicatorState, Sequence[int]]], bars: Sequence[C
         state.begin_anew(rows, bars[0].start)
         state.ends[rows] = bars[0].end
     arrays = BarArrays(*np.array([(bar.open, bar.high, bar.low, bar.close) for bar in bars]).T.copy())
-    values: Values = {}
-    for indicator in parts[0][0].indicators:
-        known = [(state.states[indicator.name], rows) for state, rows in places]
-        before = {name: np.concatenate([state[name][rows] for state, rows in known]) for name in known[0][0]}
-        after, said = indicator.step(before, arrays)
-        _hand_back(after, known)
+    indicators = parts[0][0].indicators
+    table = np.concatenate([state.table[rows] for state, rows in places])
+    stepped, values = np.empty_like(table), dict[str, Floats]()
+    before, after = named(table, indicators), named(stepped, indicators)
+    for indicator in indicators:
+        now, said = indicator.step(before[indicator.name], arrays)
+        _fill(after[indicator.name], now)
         values |= said
+    _hand_back(stepped, places)
     return values
 
 
-def _hand_back(after: State, known: Sequence[tuple[State, np.ndarray]]) -> None:
+def named(table: Floats, indicators: tuple[Indicator, ...]) -> dict[str, State]:
+    """The arrays of each indicator in table[series, columns], as views."""
+    row = _row_of(indicators)
+    fields = table.view(row)[:, 0]
+    return {name: {array: fields[name][array] for array in row[name].names or ()} for name in row.names or ()}
+
+
+@lru_cache(4)
+def _row_of(indicators: tuple[Indicator, ...]) -> np.dtype[np.void]:
+    """What a row of the table is made up of: for each indicator, its arrays."""
+    begun = ((indicator.name, indicator.begin(0)) for indicator in indicators)
+    return np.dtype(
+        [(name, [(key, np.float64, array.shape[1:]) for key, array in state.items()]) for name, state in begun]
+    )
+
+
+def _fill(state: State, arrays: State) -> None:
+    for name, array in arrays.items():
+        state[name][...] = array
+
+
+def _hand_back(table: Floats, places: Sequence[tuple[IndicatorState, np.ndarray]]) -> None:
     end = 0
-    for state, rows in known:
+    for state, rows in places:
         first, end = end, end + len(rows)
-        for name, array in after.items():
-            state[name][rows] = array[first:end]
+        state.table[rows] = table[first:end]
 
 
 def _shapes(state: State, axis: int) -> dict[str, tuple[int, ...]]:

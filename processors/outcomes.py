@@ -10,6 +10,7 @@ import numpy as np
 from cryptoviz.messages import Scores, Void
 from processors.intervals import Intervals
 from processors.learning import FEATURES_MS, Filed, scale_of
+from processors.models.base import Floats
 from processors.rules import MS
 from processors.score_messages import Due, Target, scores_messages
 from processors.scoring import judge
@@ -92,14 +93,26 @@ def _learn(outcomes: Sequence[Outcome], due: Due, spacing_ms: int) -> None:
     shares = Shares.joined([learning.shares for learning in learnings])
     shares.learn(due.horizons, error[: len(shares.loss)], scale, spacing_ms / MS)
     shares.hand_back([learning.shares for learning in learnings])
+    _learn_online(outcomes, due)
+
+
+def _learn_online(outcomes: Sequence[Outcome], due: Due) -> None:
+    rules = outcomes[0].track.rules
+    actual = np.concatenate([one.target.actual for one in outcomes])
+    for n, (horizon, move) in enumerate(zip(due.horizons, due.move, strict=True)):
+        recent = np.concatenate([
+            one.track.history.until(one.filed[n].made_at, FEATURES_MS + rules.interval_ms) for one in outcomes
+        ])  # fmt: skip
+        price = recent[:, -1]
+        moved = (actual - price) / price / (move / 100 * np.sqrt(rules.hours[horizon]))
+        for number, model in enumerate(outcomes[0].track.learning.online):
+            _teach(outcomes, number, horizon, np.column_stack([model.features(recent, move), moved]))
+
+
+def _teach(outcomes: Sequence[Outcome], number: int, horizon: int, seen: Floats) -> None:
+    """Let each track's online model of this number learn from its rows of `seen`: features, and the move that came."""
+    first = 0
     for one in outcomes:
-        _learn_online(one)
-
-
-def _learn_online(one: Outcome) -> None:
-    track, actual = one.track, one.target.actual
-    for h, filed in zip(one.horizons, one.filed, strict=True):
-        recent = track.history.until(filed.made_at, FEATURES_MS + track.rules.interval_ms)
-        rows = np.flatnonzero(~np.isnan(actual) & ~np.isnan(filed.move)).tolist()
-        for model in track.learning.online:
-            model.learn(rows, h, recent[rows], filed.move[rows], actual[rows])
+        mine = seen[first : first + len(one.track.rows)]
+        one.track.learning.online[number].learn(range(len(mine)), horizon, mine[:, :-1], mine[:, -1])
+        first += len(mine)

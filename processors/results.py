@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_type_hints
+from itertools import cycle, islice
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
-from cryptoviz.messages import Bar, Bound, Forecast, Indicators, Origin, Prediction, Signal, Stats, result_id
+from cryptoviz.messages import (
+    Bar,
+    Bound,
+    Forecast,
+    Indicators,
+    Origin,
+    Prediction,
+    Signal,
+    Stats,
+    StatsWindow,
+    result_id,
+)
 from processors.bars import ClosedBar
 from processors.forecasts import Forecasts
 from processors.indicators.base import Values
 from processors.learning import Said
-from processors.models.base import Floats, Model
+from processors.models.base import Floats, Mask, Model
 from processors.rules import MS, STATS_WINDOWS_S, Rules
 from processors.scoring import LEVELS
 from processors.signals import decide, ma_trend
 from processors.statistics import WindowStats
 
+Entry = TypeVar("Entry")
 NOT_ENOUGH_POINTS = "not_enough_points"
 INDICATOR_FIELDS = tuple(name for name, hint in get_type_hints(Indicators).items() if hint == float | None)
 
@@ -78,11 +91,22 @@ def stats_messages(moment: Moment, windows: WindowStats, rules: Rules) -> Iterat
     columns = [column.tolist() for column in windows]
     headers: Iterator[Any] = moment.headers(rules.interval_s, "at")
     for message, *of_row in zip(headers, *columns, strict=True):
-        message["windows"] = [
-            {"window_s": window_s} | dict(zip(WindowStats._fields, numbers, strict=True))
-            for window_s, *numbers in zip(STATS_WINDOWS_S, *of_row, strict=True)
-        ]
+        message["windows"] = list(map(_window, zip(STATS_WINDOWS_S, *of_row, strict=True)))
         yield message
+
+
+def _window(numbers: tuple[Any, ...]) -> StatsWindow:
+    window_s, points, lowest, highest, mean, std, variation, volatility = numbers
+    return {
+        "window_s": window_s,
+        "points": points,
+        "min": lowest,
+        "max": highest,
+        "mean": mean,
+        "std": std,
+        "variation": variation,
+        "volatility": volatility,
+    }
 
 
 def indicator_messages(moment: Moment, values: Values, rules: Rules) -> Iterator[Indicators]:
@@ -106,14 +130,13 @@ def prediction_messages(
         for horizon_s in rules.horizons_s
     ]
     figures = np.stack([said.forecast, _variation(said.forecast, made.price), said.confidence, said.share], axis=-1)
-    bounds = np.stack([said.lower, said.upper], axis=-1)  # [levels, models, horizons, rows, 2]
-    numbers_of, ranges_of = by_row(figures), by_row(np.moveaxis(bounds, 0, -2))
+    bounds_of = map(_bounds, by_level(said.lower), by_level(said.upper), counts_of(said.lower))
     prices, points, moves = made.price.tolist(), made.points.tolist(), said.move.tolist()
     headers: Iterator[Any] = moment.headers(rules.interval_s, "made_at")
-    for row, (message, numbers, ranges) in enumerate(zip(headers, numbers_of, ranges_of, strict=True)):
+    for row, (message, numbers, bounds) in enumerate(zip(headers, by_row(figures), bounds_of, strict=True)):
         message["price"], message["points"] = prices[row], points[row]
         message["usual_move"] = None if math.isnan(moves[row]) else moves[row]
-        message["forecasts"] = list(map(_forecast, known, numbers, ranges))
+        message["forecasts"] = list(map(_forecast, known, numbers, bounds))
         yield message
 
 
@@ -122,7 +145,23 @@ def by_row(array: Floats) -> Any:
     return np.moveaxis(array, 2, 0).reshape(array.shape[2], -1, *array.shape[3:]).tolist()
 
 
-def _forecast(known: tuple[int, int, str, str], numbers: list[float], ranges: list[list[float]]) -> Forecast:
+def by_level(array: Floats | Mask) -> Any:
+    """[levels, a, b, rows] as lists [rows][a x b x levels]."""
+    return array.transpose(3, 1, 2, 0).reshape(array.shape[3], -1).tolist()
+
+
+def counts_of(array: Floats) -> Any:
+    """At how many levels there is a number in [levels, a, b, rows], as lists [rows][a x b]."""
+    return by_row((~np.isnan(array)).sum(axis=0))
+
+
+def shared_out(entries: Iterable[Entry], counts: Iterable[int]) -> list[list[Entry]]:
+    """Entries of all levels, made in one go for a whole series, as a list for each of its forecasts."""
+    rest = iter(entries)
+    return [list(islice(rest, count)) for count in counts]
+
+
+def _forecast(known: tuple[int, int, str, str], numbers: list[float], bounds: list[Bound]) -> Forecast:
     horizon_s, target_at, model, version = known
     forecast, variation, confidence, share = numbers
     missing = math.isnan(forecast)
@@ -135,17 +174,18 @@ def _forecast(known: tuple[int, int, str, str], numbers: list[float], ranges: li
         "variation": None if missing else variation,
         "confidence": None if missing else confidence,
         "reason": NOT_ENOUGH_POINTS if missing else "",
-        "bounds": _bounds(ranges),
+        "bounds": bounds,
         "weight": None if math.isnan(share) else share,
     }
 
 
-def _bounds(ranges: list[list[float]]) -> list[Bound]:
-    if math.isnan(ranges[0][0]):  # all levels begin together
-        return []
-    return [
-        {"level": level, "lower": lower, "upper": upper} for level, (lower, upper) in zip(LEVELS, ranges, strict=True)
+def _bounds(lower: list[float], upper: list[float], counts: list[int]) -> list[list[Bound]]:
+    bounds: list[Bound] = [
+        {"level": level, "lower": low, "upper": high}
+        for level, low, high in zip(cycle(LEVELS), lower, upper, strict=False)
+        if not math.isnan(low)
     ]
+    return shared_out(bounds, counts)
 
 
 def signal_messages(moment: Moment, made: Forecasts, models: Sequence[Model], rules: Rules) -> Iterator[Signal]:

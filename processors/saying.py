@@ -17,7 +17,7 @@ from processors.learning import FEATURES_MS, MOVE_MS, Said, scale_of
 from processors.models.base import Floats
 from processors.shares import Shares, sum_of
 from processors.track import Track
-from processors.usual_move import usual_move
+from processors.usual_move import totals, usual_move
 
 
 class Speaker(NamedTuple):
@@ -36,7 +36,7 @@ def say(speakers: Sequence[Speaker], made: Forecasts, at: int) -> Said:
     """All forecasts at `at`: those `made`, the online models', the consensuses, with bounds; nothing is filed."""
     rules, learnings = speakers[0].track.rules, [speaker.track.learning for speaker in speakers]
     rows = _rows_of_all(speakers)
-    move = usual_move(closes_of(speakers, at, MOVE_MS), rules.interval_s)
+    move = usual_move(_totals(speakers, at), rules.interval_s)
     members = np.concatenate([made.forecast, _online(speakers, move, at)])
     confidence = confidence_of(members, made.price, made.volatility)
     share = Shares.joined([learning.shares for learning in learnings]).of(rows, members)
@@ -73,11 +73,22 @@ def _rows_of_all(speakers: Sequence[Speaker]) -> list[int]:
     return found
 
 
+def _totals(speakers: Sequence[Speaker], at: int) -> Floats:
+    """Of the changes that the usual move is taken over, one track after the other."""
+    interval_s = speakers[0].track.rules.interval_s
+    parts = [totals(track.history.changes(at, MOVE_MS), interval_s)[..., rows] for track, rows in speakers]
+    return np.concatenate(parts, axis=-1)
+
+
 def _online(speakers: Sequence[Speaker], move: Floats, at: int) -> Floats:
     """[online models, horizons, rows]"""
-    parts = list[Floats]()
-    for (track, rows), (first, end) in zip(speakers, _stretches(speakers), strict=True):
-        recent = track.history.until(at, FEATURES_MS + track.rules.interval_ms)[rows]
-        said = [model.forecast(rows, recent, move[first:end]) for model in track.learning.online]
-        parts.append(np.array(said).reshape(-1, len(track.rules.hours), len(rows)))
-    return np.concatenate(parts, axis=-1)
+    rules = speakers[0].track.rules
+    recent = closes_of(speakers, at, FEATURES_MS + rules.interval_ms)
+    said = np.empty((len(rules.online), len(rules.hours), len(recent)))
+    for number, model in enumerate(speakers[0].track.learning.online):
+        features = model.features(recent, move)
+        for (track, rows), (first, end) in zip(speakers, _stretches(speakers), strict=True):
+            said[number, :, first:end] = track.learning.online[number].forecast(rows, features[first:end])
+    price = recent[:, -1]
+    forecast: Floats = price + price * (said * (move / 100 * np.sqrt(rules.hours)[:, None]))
+    return forecast

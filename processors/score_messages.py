@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cryptoviz.messages import Score, Scores, Void, result_id
+from cryptoviz.messages import Origin, Score, ScoredInterval, Scores, Void, result_id
 from processors.learning import Filed
 from processors.models.base import Floats
-from processors.results import by_row
+from processors.results import by_level, by_row, counts_of, shared_out
 from processors.rules import Rules
 from processors.scoring import LEVELS, Judged
 
@@ -36,6 +36,16 @@ class Target:
     def actual(self) -> Floats:
         """[assets] what forecasts are judged by, NaN where they are void."""
         return np.where([bool(reason) for reason in self.void], np.nan, self.closes)
+
+
+class Header(NamedTuple):
+    """What a score begins with: its forecast's id, version and origin."""
+
+    made_at: int
+    horizon_s: int
+    model: str
+    version: str
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -62,30 +72,24 @@ def scores_messages(
     judged = due.judged
     price, naive = (np.broadcast_to(array, due.forecast.shape) for array in (due.price, judged.naive_error))
     figures = [price, due.forecast, due.confidence, judged.error, naive, judged.relative_error, judged.hit]
-    intervals = np.stack([judged.inside, judged.width, judged.winkler], axis=-1)  # [levels, models, horizons, rows, 3]
     # By horizon, then by model: the other way round than predictions.
-    numbers_of = by_row(np.stack(figures, axis=-1).swapaxes(0, 1))
-    ranges_of = by_row(np.moveaxis(intervals, 0, -2).swapaxes(0, 1))
-    judgements = zip(numbers_of, ranges_of, strict=True)
+    numbers_of = by_row(none_for_nan(np.stack(figures, axis=-1).swapaxes(0, 1)))
+    sides = [by_level(side.swapaxes(1, 2)) for side in (judged.inside, judged.width, judged.winkler)]
+    intervals_of = map(intervals, *sides, counts_of(judged.winkler.swapaxes(1, 2)))
+    judgements = zip(numbers_of, intervals_of, strict=True)
     for target, filed in targets:
         headers = _headers(due.horizons, filed, names, rules)
-        for row, (numbers, ranges) in enumerate(itertools.islice(judgements, len(target.assets))):
-            known = [entry for entry in zip(headers, numbers, ranges, strict=True) if not math.isnan(entry[1][1])]
+        for row, (numbers, held) in enumerate(itertools.islice(judgements, len(target.assets))):
+            known = [entry for entry in zip(headers, numbers, held, strict=True) if entry[1][1] is not None]
             if known:
-                yield _message(target, row, [score(*entry) for entry in known], rules)
+                yield _message(target, row, list(itertools.starmap(score, known)), rules)
 
 
 def _headers(
     horizons: Sequence[int], filed: Sequence[Filed], names: Sequence[str], rules: Rules
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[Header]:  # fmt: skip
     return [
-        {
-            "made_at": one.made_at,
-            "horizon_s": rules.horizons_s[horizon],
-            "model": name,
-            "version": one.versions[m],
-            "origin": one.origin,
-        }
+        Header(one.made_at, rules.horizons_s[horizon], name, one.versions[m], one.origin)
         for horizon, one in zip(horizons, filed, strict=True)
         for m, name in enumerate(names)
     ]
@@ -106,29 +110,48 @@ def _message(target: Target, row: int, scores: list[Score], rules: Rules) -> Sco
     }
 
 
-def score(header: Mapping[str, Any], numbers: Sequence[float], ranges: Sequence[Sequence[float]]) -> Score:
-    """One score: `header` is the forecast's id, version and origin.
+def score(header: Header, numbers: Sequence[float | None], intervals: list[ScoredInterval]) -> Score:
+    """One score; `numbers` are price, forecast, confidence, error, naive error, relative error and hit.
 
-    `numbers` are price, forecast, confidence, error, naive error, relative error and hit; `ranges` are, per level,
-    inside, width and Winkler score. NaN is what there is not, as everywhere in a void one.
+    None is what there is not, as everywhere in a void one.
     """
+    made_at, horizon_s, model, version, origin = header
     price, forecast, confidence, error, naive_error, relative_error, hit = numbers
     entry: Any = {
-        **header,
+        "made_at": made_at,
+        "horizon_s": horizon_s,
+        "model": model,
+        "version": version,
+        "origin": origin,
         "price": price,
         "forecast": forecast,
-        "confidence": _known(confidence),
-        "error": _known(error),
-        "naive_error": _known(naive_error),
-        "relative_error": _known(relative_error),
-        "hit": None if math.isnan(hit) else hit == 1.0,
-        "intervals": [
-            {"level": level, "inside": inside == 1.0, "width": width, "winkler": winkler}
-            for level, (inside, width, winkler) in zip(LEVELS, ranges, strict=True)
-            if not math.isnan(winkler)
-        ],
+        "confidence": confidence,
+        "error": error,
+        "naive_error": naive_error,
+        "relative_error": relative_error,
+        "hit": None if hit is None else hit == 1.0,
+        "intervals": intervals,
     }
     return entry  # type: ignore[no-any-return]
+
+
+def intervals(
+    inside: Sequence[bool], width: Sequence[float], winkler: Sequence[float], counts: Iterable[int]
+) -> list[list[ScoredInterval]]:  # fmt: skip
+    """How intervals did, [forecasts x levels], as a list for each forecast; `counts` is how many it had."""
+    entries: list[ScoredInterval] = [
+        {"level": level, "inside": held, "width": wide, "winkler": penalised}
+        for level, held, wide, penalised in zip(itertools.cycle(LEVELS), inside, width, winkler, strict=False)
+        if not math.isnan(penalised)
+    ]
+    return shared_out(entries, counts)
+
+
+def none_for_nan(array: Floats) -> Any:
+    """The same numbers, of Python, with None for NaN: found all at once, not one by one."""
+    numbers = array.astype(object)
+    numbers[np.isnan(array)] = None
+    return numbers
 
 
 def _known(value: float) -> float | None:

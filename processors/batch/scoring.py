@@ -17,7 +17,7 @@ from cryptoviz.settings import DAY_S, HOUR_S, Settings
 from processors.batch.results import batch_id
 from processors.models.base import Floats
 from processors.rules import MS, Rules
-from processors.score_messages import score
+from processors.score_messages import Header, intervals, none_for_nan, score
 from processors.scoring import LEVELS, judge
 
 LOOK_BACK_DAYS = 30
@@ -148,17 +148,11 @@ def _scores(filed: Sequence[Filed], actual: float) -> Iterator[Score]:
     price = np.array([[one.price for one in filed]])
     did = judge(np.array([[[one.forecast for one in filed]]]), price, _bounds(filed), np.full(len(filed), actual))
     for n, one in enumerate(filed):
-        header = {
-            "made_at": one.made_at,
-            "horizon_s": one.horizon_s,
-            "model": one.model,
-            "version": one.version,
-            "origin": "live",
-        }
-        confidence = math.nan if one.confidence is None else one.confidence
+        header = Header(one.made_at, one.horizon_s, one.model, one.version, "live")
         figures = (did.error[0, 0, n], did.naive_error[0, n], did.relative_error[0, 0, n], did.hit[0, 0, n])
-        ranges = np.stack([did.inside, did.width, did.winkler], axis=-1)[:, 0, 0, n].tolist()
-        yield score(header, [one.price, one.forecast, confidence, *map(float, figures)], ranges)
+        inside, width, winkler = (side[:, 0, 0, n].tolist() for side in (did.inside, did.width, did.winkler))
+        (held,) = intervals(inside, width, winkler, [len(LEVELS)])
+        yield score(header, [one.price, one.forecast, one.confidence, *none_for_nan(np.array(figures))], held)
 
 
 def _bounds(filed: Sequence[Filed]) -> tuple[Floats, Floats]:

@@ -46,6 +46,12 @@ class Model:
     version: str = "1"
 
 
+def points_of(mask: Mask) -> NDArray[np.intp]:
+    """Number of points [series] in mask[series, points]: they are one run at the end, so where it begins tells."""
+    points: NDArray[np.intp] = np.where(mask[:, -1], mask.shape[-1] - mask.argmax(axis=-1), 0)
+    return points
+
+
 def points_in(hours: float, params: ModelParams) -> int:
     """Points that make up so many hours, but never fewer than 10: what a model needs that thinks in hours."""
     return max(FEWEST_POINTS, math.ceil(hours * HOUR_S / params.interval_s))

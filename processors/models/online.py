@@ -27,15 +27,19 @@ class OnlineModel(Protocol):
     def __init__(self, interval_s: int, hours: Floats) -> None:
         """For bars of `interval_s` and these horizons."""
 
-    def forecast(self, rows: Sequence[int], closes: Floats, move: Floats) -> Floats:
-        """Forecasts [horizons, rows] from closes[rows, slots], the current price last, and the usual move[rows] over an
-        hour, in percent.
+    def features(self, closes: Floats, move: Floats) -> Floats:
+        """What it looks at, [series, features], from closes[series, slots], the current price last, and the usual
+        move[series] over an hour, in percent.
 
-        NaN where there are too few points; `closes` is NaN where there is no bar.
+        NaN where there are too few points; `closes` is NaN where there is no bar. Nothing learned goes into it, so
+        that series of any sources may be looked at together.
         """
 
-    def learn(self, rows: Sequence[int], horizon: int, closes: Floats, move: Floats, actual: Floats) -> None:
-        """What the forecasts made from closes[rows, slots] and move[rows] came to; closes may be NaN."""
+    def forecast(self, rows: Sequence[int], features: Floats) -> Floats:
+        """The moves it expects, [horizons, rows], in usual ones of those times; NaN for lack of points."""
+
+    def learn(self, rows: Sequence[int], horizon: int, features: Floats, moved: Floats) -> None:
+        """How far prices moved[rows] after forecasts with features[rows], in usual moves; either may be NaN."""
 
     def dump(self) -> Any:
         """Its state as JSON can hold it, for `restore`."""
@@ -61,27 +65,32 @@ class OnlineRegression:
         self._hours = hours
         self._models: dict[tuple[int, int], linear_model.LinearRegression] = {}
 
-    def forecast(self, rows: Sequence[int], closes: Floats, move: Floats) -> Floats:
+    def features(self, closes: Floats, move: Floats) -> Floats:
         """See `OnlineModel`; needs 4 hours of points."""
-        price, features = closes[:, -1], self._features(closes, move)
+        if closes.shape[1] <= self._longest:
+            return np.full((len(closes), len(self._bars)), np.nan)
+        last = closes[:, -1 - self._longest :]
+        before = last[:, [-1 - bars for bars in self._bars.values()]]
+        moved = (last[:, -1:] - before) / before / (move[:, None] / 100 * np.sqrt(self._windows))
+        consecutive = ~np.isnan(last).any(axis=1, keepdims=True)
+        return np.where(consecutive, np.clip(moved, -MOST, MOST), np.nan)
+
+    def forecast(self, rows: Sequence[int], features: Floats) -> Floats:
+        """See `OnlineModel`."""
         said = np.full((len(self._hours), len(rows)), np.nan)
         for i, (row, named) in enumerate(zip(rows, self._named(features), strict=True)):
             if named is not None:
-                for horizon in range(len(self._hours)):
-                    model = self._models.get((row, horizon))
-                    said[horizon, i] = 0.0 if model is None else np.clip(_predict(model, named), -MOST, MOST)
-        forecast: Floats = price + price * (said * (move / 100 * np.sqrt(self._hours)[:, None]))
-        return forecast
+                models = [self._models.get((row, horizon)) for horizon in range(len(self._hours))]
+                said[:, i] = [0.0 if model is None else _limited(_predict(model, named)) for model in models]
+        return said
 
-    def learn(self, rows: Sequence[int], horizon: int, closes: Floats, move: Floats, actual: Floats) -> None:
+    def learn(self, rows: Sequence[int], horizon: int, features: Floats, moved: Floats) -> None:
         """See `OnlineModel`."""
-        price, features = closes[:, -1], self._features(closes, move)
-        came = (actual - price) / price / (move / 100 * np.sqrt(self._hours[horizon]))
-        for row, named, target in zip(rows, self._named(features), np.clip(came, -MOST, MOST).tolist(), strict=True):
-            if named is not None:
+        for row, named, target in zip(rows, self._named(features), moved.tolist(), strict=True):
+            if named is not None and not math.isnan(target):
                 if (row, horizon) not in self._models:
                     self._models[row, horizon] = self._new(horizon)
-                self._models[row, horizon].learn_one(named, target)
+                self._models[row, horizon].learn_one(named, _limited(target))
 
     def dump(self) -> list[Any]:
         """See `OnlineModel`."""
@@ -101,22 +110,17 @@ class OnlineRegression:
         rate = LEARNING_RATE / (1 + float(self._hours[horizon]))
         return linear_model.LinearRegression(optimizer=optim.SGD(rate), intercept_lr=rate)
 
-    def _features(self, closes: Floats, move: Floats) -> Floats:
-        if closes.shape[1] <= self._longest:
-            return np.full((len(closes), len(self._bars)), np.nan)
-        last = closes[:, -1 - self._longest :]
-        before = last[:, [-1 - bars for bars in self._bars.values()]]
-        moved = (last[:, -1:] - before) / before / (move[:, None] / 100 * np.sqrt(self._windows))
-        consecutive = ~np.isnan(last).any(axis=1, keepdims=True)
-        return np.where(consecutive, np.clip(moved, -MOST, MOST), np.nan)
-
     def _named(self, features: Floats) -> list[dict[str, float] | None]:
         """The features of each row by name; None where one is missing."""
         return [
-            None if any(map(math.isnan, values)) else dict(zip(self._bars, values, strict=True))
+            None if math.isnan(sum(values)) else dict(zip(self._bars, values, strict=True))
             for values in features.tolist()
         ]
 
 
 def _predict(model: linear_model.LinearRegression, features: dict[str, float]) -> float:
     return float(model.predict_one(features))  # type: ignore[no-untyped-call]
+
+
+def _limited(move: float) -> float:
+    return max(-MOST, min(MOST, move))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryptoviz.settings import HOUR_S
-from processors.models.base import Floats, Mask, Model, ModelParams, points_in
+from processors.models.base import Floats, Mask, Model, ModelParams, points_in, points_of
 
 DRIFT_HISTORY_H = 1.0
 """A pace measured over less, and carried on for hours, would be nothing but the noise of two bars."""
@@ -22,7 +22,7 @@ def drift(prices: Floats, mask: Mask, hours: Floats, params: ModelParams) -> Flo
     The mean of all changes is the whole change over their number (Hyndman & Athanasopoulos, Forecasting: Principles
     and Practice, 3rd ed., section 5.2), so this is the line through the first and the last point.
     """
-    points = np.count_nonzero(mask, axis=-1)
+    points = points_of(mask)
     last = prices[:, -1]
     first = prices[np.arange(len(prices)), prices.shape[-1] - np.maximum(points, 1)]
     elapsed_h = np.maximum(points - 1, 1) * (params.interval_s / HOUR_S)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from cryptoviz.settings import HOUR_S
-from processors.models.base import Floats, Mask, Model, ModelParams, points_in
+from processors.models.base import Floats, Mask, Model, ModelParams, points_in, points_of
 
 EWMA_HALF_LIFE_H = 0.25
 """Long enough to forget the noise of minutes: a mean age of 22 minutes, about that of 43 one-minute bars."""
@@ -63,8 +63,11 @@ def _weighted(prices: Floats, mask: Mask, params: ModelParams, weights_of: Weigh
     """Weighted sums [rows, series] of the prices' distances from the last one: exactly 0 on flat prices."""
     changes = prices - prices[:, -1:]
     slots = prices.shape[-1]
-    points = np.count_nonzero(mask, axis=-1).tolist()
-    weights = [weights_of(count, slots, params.interval_s) for count in points]
+    points = points_of(mask).tolist()
+    # Once for all where they have the same history, as most have all of it.
+    weights = [
+        weights_of(count, slots, params.interval_s) for count in (points if len(set(points)) > 1 else points[:1])
+    ]
     sums: Floats = (np.stack(weights, axis=1) * changes).sum(axis=-1)
     return sums
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryptoviz.settings import HOUR_S
-from processors.models.base import Floats, Mask, Model, ModelParams
+from processors.models.base import Floats, Mask, Model, ModelParams, points_of
 
 MIN_POINTS = 10
 
@@ -17,7 +17,7 @@ def trend(prices: Floats, mask: Mask, hours: Floats, params: ModelParams) -> Flo
     u = t - mean(t), and sum(u^2) = step^2 * n * (n^2 - 1) / 12 in closed form.
     """
     step_h = params.interval_s / HOUR_S
-    points = mask.sum(axis=-1).astype(np.float64)
+    points = points_of(mask).astype(np.float64)
     last = prices[:, -1]
     change = np.where(mask, prices - last[:, None], 0.0)  # measured from the last price: exact on flat prices
     mean_change = change.sum(axis=-1) / np.maximum(points, 1)

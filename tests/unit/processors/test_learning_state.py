@@ -37,7 +37,8 @@ def _taught() -> Learning:
         array[:] = rng.random(array.shape)
     closes = 100 + rng.random((3, LOOK_BACK))
     for horizon in range(2):
-        learning.online[0].learn([0, 1, 2], horizon, closes, np.ones(3), 100 + rng.random(3))
+        features = learning.online[0].features(closes, np.ones(3))
+        learning.online[0].learn([0, 1, 2], horizon, features, rng.random(3))
     return learning
 
 

@@ -22,6 +22,19 @@ def _model() -> OnlineRegression:
     return OnlineRegression(INTERVAL_S, HOURS)
 
 
+def _forecast(model: OnlineRegression, rows: list[int], closes: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """The price that it expects [horizons, rows]."""
+    price, said = closes[:, -1], model.forecast(rows, model.features(closes, move))
+    return np.asarray(price + price * (said * (move / 100 * np.sqrt(model._hours)[:, None])))
+
+
+def _learn(
+    model: OnlineRegression, rows: list[int], horizon: int, closes: np.ndarray, move: np.ndarray, actual: np.ndarray
+) -> None:
+    moved = (actual - closes[:, -1]) / closes[:, -1] / (move / 100 * math.sqrt(model._hours[horizon]))
+    model.learn(rows, horizon, model.features(closes, move), moved)
+
+
 def _momentum(seed: int, bars: int, strength: float) -> np.ndarray:
     """A price whose next change follows `strength` of the mean of the last hour's changes, 1 % an hour of noise."""
     rng, noise = np.random.default_rng(seed), 0.01 / math.sqrt(HOUR)
@@ -36,8 +49,8 @@ def _errors(model: OnlineRegression, prices: np.ndarray, horizon: int = 0) -> tu
     ahead, model_errors, naive_errors = round(HOURS[horizon] * HOUR), [], []
     for at in range(LOOK_BACK + ahead, len(prices) - ahead):
         made = at - ahead
-        model.learn([0], horizon, prices[None, made - LOOK_BACK + 1 : made + 1], MOVE, prices[[at]])
-        said = model.forecast([0], prices[None, at - LOOK_BACK + 1 : at + 1], MOVE)[horizon, 0]
+        _learn(model, [0], horizon, prices[None, made - LOOK_BACK + 1 : made + 1], MOVE, prices[[at]])
+        said = _forecast(model, [0], prices[None, at - LOOK_BACK + 1 : at + 1], MOVE)[horizon, 0]
         model_errors.append(abs(said - prices[at + ahead]))
         naive_errors.append(abs(prices[at] - prices[at + ahead]))
     return np.array(model_errors), np.array(naive_errors)
@@ -56,22 +69,22 @@ def test_where_there_is_none_it_does_little_harm() -> None:
 
 def test_a_beginner_says_no_change() -> None:
     prices = _momentum(3, LOOK_BACK, 0.5)
-    assert _model().forecast([0], prices[None], MOVE).ravel().tolist() == [prices[-1]] * 2
+    assert _forecast(_model(), [0], prices[None], MOVE).ravel().tolist() == [prices[-1]] * 2
 
 
 @pytest.mark.parametrize("missing", [0, 1, 20, LOOK_BACK - 2])
 def test_without_four_hours_of_points_in_a_row_it_says_and_learns_nothing(missing: int) -> None:
     model, prices = _model(), _momentum(4, LOOK_BACK, 0.5)[None]
     prices[0, missing] = np.nan
-    assert np.isnan(model.forecast([0], prices, MOVE)).all()
-    model.learn([0], 0, prices, MOVE, np.array([101.0]))
+    assert np.isnan(_forecast(model, [0], prices, MOVE)).all()
+    _learn(model, [0], 0, prices, MOVE, np.array([101.0]))
     assert model.dump() == []
 
 
 def test_neither_does_it_with_too_few_slots_or_without_a_usual_move() -> None:
     model, prices = _model(), _momentum(4, LOOK_BACK, 0.5)[None]
-    assert np.isnan(model.forecast([0], prices[:, 1:], MOVE)).all()
-    assert np.isnan(model.forecast([0], prices, np.array([np.nan]))).all()
+    assert np.isnan(_forecast(model, [0], prices[:, 1:], MOVE)).all()
+    assert np.isnan(_forecast(model, [0], prices, np.array([np.nan]))).all()
 
 
 def test_one_step_is_that_of_gradient_descent_on_half_the_squared_error_doubled() -> None:
@@ -79,7 +92,7 @@ def test_one_step_is_that_of_gradient_descent_on_half_the_squared_error_doubled(
     model, prices = _model(), _momentum(5, LOOK_BACK, 0.5)[None]
     for horizon, hours in enumerate(HOURS.tolist()):
         actual = prices[0, -1] * 1.003
-        model.learn([0], horizon, prices, MOVE, np.array([actual]))
+        _learn(model, [0], horizon, prices, MOVE, np.array([actual]))
         rate, target = LEARNING_RATE / (1 + hours), 0.003 / (0.01 * math.sqrt(hours))
         moved = [(prices[0, -1] / prices[0, -1 - bars] - 1) / (0.01 * math.sqrt(bars / HOUR)) for bars in (3, 12, 48)]
         row, known, intercept, weights = model.dump()[horizon]
@@ -93,13 +106,13 @@ def test_one_step_is_that_of_gradient_descent_on_half_the_squared_error_doubled(
 def test_a_jump_counts_for_no_more_than_the_most() -> None:
     prices = _momentum(6, LOOK_BACK, 0.5)[None]
     jumped, most = _model(), _model()
-    jumped.learn([0], 0, prices, MOVE, prices[:, -1] * 1e9)
-    most.learn([0], 0, prices, MOVE, prices[:, -1] * (1 + MOST / 100))
+    _learn(jumped, [0], 0, prices, MOVE, prices[:, -1] * 1e9)
+    _learn(most, [0], 0, prices, MOVE, prices[:, -1] * (1 + MOST / 100))
     assert jumped.dump()[0][2] == pytest.approx(most.dump()[0][2], rel=1e-9)
     model = _model()
     for _ in range(20_000):
-        model.learn([0], 0, prices, MOVE, prices[:, -1] * 1e9)
-    said = model.forecast([0], prices, MOVE)[0, 0]
+        _learn(model, [0], 0, prices, MOVE, prices[:, -1] * 1e9)
+    said = _forecast(model, [0], prices, MOVE)[0, 0]
     assert prices[0, -1] < said <= prices[0, -1] * (1 + MOST / 100) * (1 + 1e-12)
 
 
@@ -114,7 +127,7 @@ def _taught(rows: int, bars: int = 150) -> tuple[OnlineRegression, np.ndarray]:
 def _teach(model: OnlineRegression, prices: np.ndarray, at: int, rows: list[int]) -> None:
     for horizon in range(2):
         closes = prices[rows, at - LOOK_BACK : at]
-        model.learn(rows, horizon, closes, np.ones(len(rows)), prices[rows, at + 4 * (horizon + 1)])
+        _learn(model, rows, horizon, closes, np.ones(len(rows)), prices[rows, at + 4 * (horizon + 1)])
 
 
 def _through_json(state: Any) -> Any:
@@ -130,7 +143,7 @@ def test_what_is_written_down_and_read_back_goes_on_bit_by_bit() -> None:
         for one in (model, again):
             _teach(one, prices, at, [0, 1, 2])
     recent, move = prices[:, -LOOK_BACK:], np.ones(3)
-    assert again.forecast([0, 1, 2], recent, move).tobytes() == model.forecast([0, 1, 2], recent, move).tobytes()
+    assert _forecast(again, [0, 1, 2], recent, move).tobytes() == _forecast(model, [0, 1, 2], recent, move).tobytes()
 
 
 def test_rows_and_horizons_are_found_again_under_other_numbers_and_lost_ones_are_forgotten() -> None:
@@ -139,8 +152,8 @@ def test_rows_and_horizons_are_found_again_under_other_numbers_and_lost_ones_are
     again.restore(_through_json(model.dump()), {2: 0, 0: 5}, {0: 1})
     assert {(row, horizon) for row, horizon, *_ in again.dump()} == {(0, 1), (5, 1)}
     recent, move = prices[:, -LOOK_BACK:], np.ones(3)
-    known = model.forecast([0, 1, 2], recent, move)
-    said = again.forecast([5, 1, 0], recent, move)
+    known = _forecast(model, [0, 1, 2], recent, move)
+    said = _forecast(again, [5, 1, 0], recent, move)
     assert said[1, [0, 2]].tolist() == known[0, [0, 2]].tolist()
     assert said[:, 1].tolist() == [prices[1, -1]] * 2  # a beginner
 
@@ -148,16 +161,16 @@ def test_rows_and_horizons_are_found_again_under_other_numbers_and_lost_ones_are
 def test_the_bits_of_a_series_do_not_depend_on_its_neighbours() -> None:
     together, prices = _taught(3)
     recent = prices[:, -LOOK_BACK:]
-    said = together.forecast([0, 1, 2], recent, np.ones(3))
+    said = _forecast(together, [0, 1, 2], recent, np.ones(3))
     for row in range(3):
         alone = _model()
         for at in range(LOOK_BACK, 130):
             _teach(alone, prices, at, [row])
-        assert alone.forecast([row], recent[[row]], MOVE)[:, 0].tobytes() == said[:, row].tobytes()
+        assert _forecast(alone, [row], recent[[row]], MOVE)[:, 0].tobytes() == said[:, row].tobytes()
 
 
 @pytest.mark.parametrize("price", [1e-30, 1e30])
 def test_the_least_and_the_greatest_price_stay_finite(price: float) -> None:
     model, prices = _model(), np.full((1, LOOK_BACK), price)
-    model.learn([0], 0, prices, np.array([1e-4]), np.array([1e30]))
-    assert np.isfinite(model.forecast([0], prices, np.array([1e-4]))).all()
+    _learn(model, [0], 0, prices, np.array([1e-4]), np.array([1e30]))
+    assert np.isfinite(_forecast(model, [0], prices, np.array([1e-4]))).all()

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from independent_scores import usual_moves
 
-from processors.usual_move import LEAST_PERCENT, usual_move
+from processors.history import History
+from processors.usual_move import LEAST_PERCENT, changes, totals
+from processors.usual_move import usual_move as move_of
+
+MS = 60_000
+
+
+def usual_move(closes: np.ndarray, interval_s: int) -> np.ndarray:
+    """From closes[series, slots]."""
+    return move_of(totals(changes(closes), interval_s), interval_s)
 
 
 def _walk(seed: int, minutes: int, percent_an_hour: float = 1.0) -> np.ndarray:
@@ -80,3 +89,18 @@ def test_the_bits_of_a_series_do_not_depend_on_its_neighbours() -> None:
     together = usual_move(closes, 300)
     for row in range(9):
         assert usual_move(closes[[row]], 300).tobytes() == together[[row]].tobytes()
+
+
+@pytest.mark.parametrize("slots", [70, 700])
+def test_changes_that_a_history_keeps_are_those_of_its_closes_whatever_is_asked_when(slots: int) -> None:
+    rng, history, first = np.random.default_rng(8), History(3, slots, MS), 1_000_003
+    for slot in range(first, first + 4 * slots):
+        for row in np.flatnonzero(rng.random(3) < 0.8).tolist():
+            late = slot - int(rng.integers(0, 5)) * int(rng.random() < 0.1)
+            history.put(row, late * MS, float(np.exp(rng.normal())))
+        if slot > first and rng.random() < 0.2:
+            end, span = slot - int(rng.integers(0, slots)), int(rng.integers(1, slots))
+            found, wanted = history.changes(end * MS, span * MS), changes(history.until(end * MS, span * MS))
+            assert found.shape == wanted.shape
+            assert found.tobytes() == wanted.tobytes()
+            assert totals(found, 60).tobytes() == totals(wanted, 60).tobytes()
