@@ -112,6 +112,11 @@ class Writer:
         self._begin(Shipment(shipment))
         return shipment
 
+    @property
+    def marked(self) -> bool:
+        """Whether all that is on its way was handed over before the last mark."""
+        return self._shipment.pending == 0
+
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)

@@ -17,7 +17,7 @@ class Outbox:
     """A writer inside an event loop: `send` waits while too much is on its way, `delivered` for what was sent before.
 
     `hurries` is for a writer that lingers for longer than a wait should take: what it has gathered is then sent at
-    once. For one that lingers briefly it costs more than it gains.
+    once, unless more is being sent meanwhile. For one that lingers briefly it costs more than it gains.
     """
 
     def __init__(self, writer: Writer, *, hurries: bool = False) -> None:
@@ -48,7 +48,7 @@ class Outbox:
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while True:
-            if self._hurries:
+            if self._hurries and self._writer.marked:
                 self._writer.hurry(HURRY_S)
             else:
                 self._writer.poll()

@@ -45,6 +45,11 @@ class FakeWriter:
         self.shipments.append(Shipment(self.shipments[-1]))
         return self.shipments[-2]
 
+    @property
+    def marked(self) -> bool:
+        """Whether nothing was sent since."""
+        return self.shipments[-1].pending == 0
+
     def poll(self) -> None:
         """Everything arrives at once, unless Kafka is away."""
         if not self.away:

@@ -36,3 +36,24 @@ def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str
 
     asyncio.run(send_and_wait())
     assert (writer.pending, writer.pending_bytes) == (0, 0)
+
+
+def test_what_is_being_gathered_is_not_sent_for_the_sake_of_what_went_before(kafka: str) -> None:
+    settings = load_settings(kafka=kafka)
+    ensure_topics(settings, topics=[ALERTS])
+    writer = Writer(producer_config(settings, "test-hurry") | {"linger.ms": 600_000})
+    outbox = Outbox(writer, hurries=True)
+
+    async def send_and_wait() -> None:
+        await outbox.send(ALERTS.name, 0, b"before")
+        before = outbox.mark()
+        await outbox.send(ALERTS.name, 0, b"after")
+        arriving = asyncio.create_task(outbox.arrived(before))
+        await asyncio.wait({arriving}, timeout=0.3)
+        assert (arriving.done(), writer.pending) == (False, 2)
+        after = outbox.mark()  # nothing more is gathered
+        await asyncio.wait_for(arriving, 30)
+        await asyncio.wait_for(outbox.arrived(after), 30)
+
+    asyncio.run(send_and_wait())
+    assert writer.pending == 0
