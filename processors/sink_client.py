@@ -11,8 +11,13 @@ from cryptoviz.clickhouse import judged
 from cryptoviz.settings import Settings
 from processors.sink_rows import COLUMNS, Rows
 
-# A replayed history may touch more months at once than the 100 partitions an insert may by default.
-INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+INSERT_SETTINGS = {
+    "async_insert": 0,
+    # A replayed history may touch more months at once than the 100 partitions an insert may by default.
+    "max_partitions_per_insert_block": 0,
+    # Doubles within an insert are left to merges and FINAL, as those across inserts are: it need not look for them.
+    "optimize_on_insert": 0,
+}
 
 
 class Client(Protocol):

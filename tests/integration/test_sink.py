@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
@@ -21,11 +22,14 @@ from sink_process import PER_NUMBER, SinkProcess, ask, counts, everything, send,
 from waiting import wait_until
 
 from cryptoviz.cli.migrate import run as migrate
+from cryptoviz.clickhouse import connect
 from cryptoviz.local.ports import free_ports
 from cryptoviz.progress import SINK_GROUP, consumer_lag
 from cryptoviz.settings import Settings
 from cryptoviz.topics_admin import ensure_topics
-from processors.sink_rows import TOPICS
+from processors.normalise import Position
+from processors.sink_client import TableWriter
+from processors.sink_rows import TOPICS, Health, Tables, add_message
 
 pytestmark = pytest.mark.stack
 _numbers = count()
@@ -121,6 +125,21 @@ def test_messages_written_twice_are_one_row_and_the_first_forecast_filed_stays(
     with urlopen(f"http://127.0.0.1:{settings.sink_port}/metrics", timeout=5) as answer:
         assert b"cryptoviz_sink_conflicting_forecasts_total 3.0" in answer.read()
     assert "the first one counts" in sink.text()
+
+
+def test_a_row_that_comes_twice_in_one_insert_is_one_for_readers_though_both_are_written(settings: Settings) -> None:
+    rows = Tables()
+    for offset in (0, 1):
+        at = Position("bars", 0, offset, made.T0)
+        add_message(orjson.dumps(made.bar(0) | {"close": 2.0 + offset, "asset": "TWICE"}), at, rows, Health())
+    connect(settings).command(f"SYSTEM STOP MERGES {settings.clickhouse_database}.bars")
+    try:
+        TableWriter(partial(connect, settings), settings).insert(rows["bars"], "twice in one")
+        stored = "SELECT close FROM {db}.bars%s WHERE asset = 'TWICE' ORDER BY close"
+        assert ask(settings, stored % "") == [(2.0,), (3.0,)]
+        assert ask(settings, stored % " FINAL") == [(2.0,)]
+    finally:
+        connect(settings).command(f"SYSTEM START MERGES {settings.clickhouse_database}.bars")
 
 
 def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:

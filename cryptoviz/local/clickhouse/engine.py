@@ -118,7 +118,7 @@ class Session:
             raise
         return read_while(lambda: self._run(statement, parameters), read_end, write_end)
 
-    def insert(self, head: str, input_format: str, data: bytes) -> Summary:
+    def insert(self, head: str, input_format: str, data: memoryview) -> Summary:
         """Insert `data`; when this returns the rows are in a part on disk."""
         # As a SELECT, because chDB's own way to insert a stream says that all went well when the disk was full.
         with out_of_pipe(data) as file:

@@ -5,31 +5,31 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# One token: comment, quoted text or name, word, bracket, anything else. Latin-1 keeps one character per byte.
+# One token: comment, quoted text or name, word, bracket, anything else. Of bytes: what follows the head is no text, and
+# may be a hundred megabytes.
 _TOKEN = re.compile(
-    r"""\s+ | --[^\n]*(?:\n|$) | \#[!\ ][^\n]*(?:\n|$) | /\*.*?\*/
+    rb"""\s+ | --[^\n]*(?:\n|$) | \#[!\ ][^\n]*(?:\n|$) | /\*.*?\*/
     | (?P<quoted>'(?:[^'\\]|\\.|'')*' | `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*")
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*) | (?P<open>[(\[{]) | (?P<close>[)\]}]) | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_BLANKS = " \t\r"
+_BLANKS = b" \t\r"
 
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT whose data came with it: the statement up to FORMAT or VALUES, the input format, the data."""
+    """An INSERT whose data came with it: the statement up to FORMAT or VALUES, the input format, the data in place."""
 
     head: str
     format: str
-    data: bytes
+    data: memoryview
 
 
 def split_insert(statement: bytes) -> Insert | None:
     """Cut an INSERT with inline data in two; None for `INSERT ... SELECT`, `FROM INFILE` and every other statement."""
-    text = statement.decode("latin-1")
     depth = 0
-    words: list[str] = []
-    for token in _TOKEN.finditer(text):
+    words: list[bytes] = []
+    for token in _TOKEN.finditer(statement):
         kind = token.lastgroup
         if kind == "open":
             depth += 1
@@ -38,31 +38,31 @@ def split_insert(statement: bytes) -> Insert | None:
         elif kind == "word" and depth == 0:
             word = token.group().upper()
             words.append(word)
-            if words[0] != "INSERT" or word in ("SELECT", "WITH", "INFILE", "EXPLAIN"):
+            if words[0] != b"INSERT" or word in (b"SELECT", b"WITH", b"INFILE", b"EXPLAIN"):
                 return None
-            if word == "VALUES" and len(words) > 2:
+            if word == b"VALUES" and len(words) > 2:
                 return _cut(statement, token.start(), "Values", token.end())
-            if word == "FORMAT" and len(words) > 2:
-                return _with_format(statement, text, token)
+            if word == b"FORMAT" and len(words) > 2:
+                return _with_format(statement, token)
         elif kind is not None and not words:
             return None
     return None
 
 
-def _with_format(statement: bytes, text: str, keyword: re.Match[str]) -> Insert | None:
-    for token in _TOKEN.finditer(text, keyword.end()):
+def _with_format(statement: bytes, keyword: re.Match[bytes]) -> Insert | None:
+    for token in _TOKEN.finditer(statement, keyword.end()):
         if token.lastgroup == "word":
             start = token.end()
             # As in ClickHouse: blanks, then at most one line feed, belong to the statement; the rest is data.
-            while start < len(text) and text[start] in _BLANKS:
+            while start < len(statement) and statement[start] in _BLANKS:
                 start += 1
-            if text[start : start + 1] in ("\n", ";"):
+            if statement[start : start + 1] in (b"\n", b";"):
                 start += 1
-            return _cut(statement, keyword.start(), token.group(), start)
+            return _cut(statement, keyword.start(), token.group().decode(), start)
         if token.lastgroup is not None:
             return None
     return None
 
 
 def _cut(statement: bytes, head_end: int, format_name: str, data_start: int) -> Insert:
-    return Insert(statement[:head_end].decode("utf-8", "replace"), format_name, statement[data_start:])
+    return Insert(statement[:head_end].decode("utf-8", "replace"), format_name, memoryview(statement)[data_start:])

@@ -56,7 +56,7 @@ def read_while(run: Callable[[], None], read_end: int, write_end: int) -> Genera
 
 
 @contextmanager
-def out_of_pipe(data: bytes) -> Iterator[str]:
+def out_of_pipe(data: memoryview) -> Iterator[str]:
     """The name of a file that can be read once and holds `data`."""
     read_end, write_end = os.pipe()
     # An engine that finds fault with the data or the statement does not read to the end: then the pipe breaks.
@@ -69,6 +69,6 @@ def out_of_pipe(data: bytes) -> Iterator[str]:
         writer.join()
 
 
-def _write(data: bytes, write_end: int) -> None:
+def _write(data: memoryview, write_end: int) -> None:
     with suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
         pipe.write(data)

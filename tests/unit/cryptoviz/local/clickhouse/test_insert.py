@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryptoviz.local.clickhouse.insert import Insert, split_insert
+from cryptoviz.local.clickhouse.insert import split_insert
 
 
 @pytest.mark.parametrize(
@@ -12,30 +12,39 @@ from cryptoviz.local.clickhouse.insert import Insert, split_insert
     [
         (
             b"INSERT INTO t (a, b) FORMAT Native\n\x01\x02\n\xff",
-            Insert("INSERT INTO t (a, b) ", "Native", b"\x01\x02\n\xff"),
+            ("INSERT INTO t (a, b) ", "Native", b"\x01\x02\n\xff"),
         ),
-        (b"insert into t format TSV\n\n1", Insert("insert into t ", "TSV", b"\n1")),
-        (b"INSERT INTO t FORMAT CSV \r\n1,2", Insert("INSERT INTO t ", "CSV", b"1,2")),
-        (b"INSERT INTO t VALUES (1), (2)", Insert("INSERT INTO t ", "Values", b" (1), (2)")),
-        (b"INSERT INTO t(`format`) VALUES (1)", Insert("INSERT INTO t(`format`) ", "Values", b" (1)")),
+        (b"insert into t format TSV\n\n1", ("insert into t ", "TSV", b"\n1")),
+        (b"INSERT INTO t FORMAT CSV \r\n1,2", ("INSERT INTO t ", "CSV", b"1,2")),
+        (b"INSERT INTO t VALUES (1), (2)", ("INSERT INTO t ", "Values", b" (1), (2)")),
+        (b"INSERT INTO t(`format`) VALUES (1)", ("INSERT INTO t(`format`) ", "Values", b" (1)")),
         (
             b"INSERT INTO t (format, values) VALUES ('SELECT')",
-            Insert("INSERT INTO t (format, values) ", "Values", b" ('SELECT')"),
+            ("INSERT INTO t (format, values) ", "Values", b" ('SELECT')"),
         ),
         (
             b"-- FORMAT\n/* VALUES */ INSERT INTO t FORMAT TSV\n",
-            Insert("-- FORMAT\n/* VALUES */ INSERT INTO t ", "TSV", b""),
+            ("-- FORMAT\n/* VALUES */ INSERT INTO t ", "TSV", b""),
         ),
         (
             b"INSERT INTO t SETTINGS async_insert = 1 FORMAT TSV\n1",
-            Insert("INSERT INTO t SETTINGS async_insert = 1 ", "TSV", b"1"),
+            ("INSERT INTO t SETTINGS async_insert = 1 ", "TSV", b"1"),
         ),
-        ("INSERT INTO `ü` VALUES ('é')".encode(), Insert("INSERT INTO `ü` ", "Values", " ('é')".encode())),
-        (b"INSERT INTO t FORMAT JSONEachRow", Insert("INSERT INTO t ", "JSONEachRow", b"")),
+        ("INSERT INTO `ü` VALUES ('é')".encode(), ("INSERT INTO `ü` ", "Values", " ('é')".encode())),
+        (b"INSERT INTO t FORMAT JSONEachRow", ("INSERT INTO t ", "JSONEachRow", b"")),
     ],
 )
-def test_statement_and_data_are_cut_apart(statement: bytes, expected: Insert) -> None:
-    assert split_insert(statement) == expected
+def test_statement_and_data_are_cut_apart(statement: bytes, expected: tuple[str, str, bytes]) -> None:
+    insert = split_insert(statement)
+    assert insert is not None
+    assert (insert.head, insert.format, bytes(insert.data)) == expected
+
+
+def test_the_data_is_looked_at_where_it_lies_and_not_copied() -> None:
+    statement = b"INSERT INTO t FORMAT Native\n" + bytes(100)
+    insert = split_insert(statement)
+    assert insert is not None
+    assert insert.data.obj is statement
 
 
 @pytest.mark.parametrize(
