@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from processors.batches import BYTES, MESSAGES, batches
 
 
@@ -30,6 +32,7 @@ class Stream:
     def __init__(self, *values: bytes | None) -> None:
         self.enable_acks = True
         self.channel: asyncio.Queue[Event] = asyncio.Queue()
+        self.is_emptied = False
         self.put(*values)
 
     def put(self, *values: bytes | None) -> None:
@@ -41,7 +44,12 @@ class Stream:
         """What is in the channel."""
         while True:
             await asyncio.sleep(0)
-            yield await self.channel.get()
+            event = await self.channel.get()
+            if event.message.value == b"broken":
+                raise ValueError("broken")
+            yield event
+            while self.is_emptied and not self.channel.empty():
+                self.channel.get_nowait()
 
 
 async def _next(taken: AsyncIterator[list[Any]]) -> list[Any]:
@@ -59,6 +67,42 @@ def test_a_batch_is_what_is_there_and_nothing_is_waited_for() -> None:
         stream.put(b"4")
         assert await waiting == [b"4"]
         assert not stream.enable_acks  # whoever takes them acknowledges them
+
+    asyncio.run(run())
+
+
+def test_what_was_read_is_handed_out_though_the_queue_is_emptied_meanwhile() -> None:
+    """As Faust does when partitions are shared out anew, and then waits until what was read is acknowledged."""
+
+    async def run() -> None:
+        stream = Stream(b"1", b"2", b"3")
+        stream.is_emptied = True
+        assert await _next(batches(stream)) == [b"1"]
+
+    asyncio.run(run())
+
+
+def test_an_error_of_the_stream_reaches_whoever_takes() -> None:
+    async def run() -> None:
+        stream = Stream(b"1", b"broken")
+        taken = batches(stream)
+        assert await _next(taken) == [b"1"]
+        with pytest.raises(ValueError, match="broken"):
+            await _next(taken)
+
+    asyncio.run(run())
+
+
+def test_no_more_than_a_batch_is_read_ahead() -> None:
+    async def run() -> None:
+        stream = Stream(*[b"small"] * (3 * MESSAGES))
+        taken = batches(stream)
+        assert len(await _next(taken)) == MESSAGES
+        while stream.channel.qsize() > MESSAGES:
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert stream.channel.qsize() == MESSAGES
 
     asyncio.run(run())
 
