@@ -122,9 +122,10 @@ def test_a_source_that_is_polled_rarely_is_asked_again_when_it_said_not_a_whole_
     thread = Thread(target=each.poller.run)
     thread.start()
     wait_until(lambda: len(each.quotes()) == 3, 20, "the poll after both pauses")
-    assert each.state == "available"
     each.stop.set()
     thread.join(2)
+    assert not thread.is_alive()
+    assert each.state == "available"  # which it is a moment after its quotes are sent
     assert len(server.asked) == 3
 
 
