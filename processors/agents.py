@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from cryptoviz.errors import Invalid
-from cryptoviz.kafka import Shipment
 from cryptoviz.messages import NormalizedQuotes, encode
 from cryptoviz.topics import NORMALIZED, PREDICTIONS, RAW, STATE
 from processors import metrics
@@ -69,11 +68,7 @@ class Normalising:
                 await self._outbox.send(NORMALIZED.name, position.partition, encode(message))
             self.work += 1
             await asyncio.sleep(0)  # the group's heartbeats run in this loop too
-        await self._delivery.begin(partial(self._end, self._outbox.mark(), acknowledge, len(received)))
-
-    async def _end(self, outputs: Shipment, acknowledge: Acknowledge, messages: int) -> None:
-        await self._outbox.arrived(outputs)
-        await acknowledge(messages)
+        await self._delivery.begin(partial(acknowledge, len(received)))
 
 
 @dataclass(frozen=True)
@@ -136,11 +131,10 @@ class Analysing:
 
     async def _settle(self, acknowledge: Acknowledge, messages: int) -> None:
         await self._results()
-        outputs = self._outbox.mark()
         # The state as it is now: when the outputs have arrived, later messages will have changed it.
         records = [record for partition, engine in self._touched.items() for record in self._state(partition, engine)]
         self._touched = {}
-        await self._delivery.begin(partial(self._end, outputs, records, acknowledge, messages))
+        await self._delivery.begin(partial(self._write_down, records, acknowledge, messages))
 
     def _state(self, partition: int, engine: Engine) -> Iterator[Record]:
         if engine.learning_changed:
@@ -148,10 +142,7 @@ class Analysing:
             yield Record(partition, dump_learned(engine), learned_key(self._key, engine.learned))
         yield Record(partition, dump(engine), self._key)
 
-    async def _end(
-        self, outputs: Shipment, records: Sequence[Record], acknowledge: Acknowledge, messages: int
-    ) -> None:  # fmt: skip
-        await self._outbox.arrived(outputs)
+    async def _write_down(self, records: Sequence[Record], acknowledge: Acknowledge, messages: int) -> None:
         for record in records:
             await self._outbox.send(STATE.name, record.partition, record.value, record.key)
         await self._outbox.delivered()

@@ -110,18 +110,18 @@ def build(settings: Settings) -> App:
         worker_redirect_stdouts=False,
     )
     registry = AssetRegistry().select(settings.assets)
+    normalised = Outbox(_writer(settings, "normalise", {}))
     normalising = Normalising(
-        Normaliser(registry, settings.partitions, settings.bar_seconds),
-        Outbox(_writer(settings, "normalise", {})),
-        Delivery(_give_up),
+        Normaliser(registry, settings.partitions, settings.bar_seconds), normalised, Delivery(normalised, _give_up)
     )
+    results = Outbox(_writer(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}), hurries=True)
     analysing = Analysing(
         _homes(registry, settings.partitions),
         AssetRegistry().sources,
         Rules.of(settings),
-        Outbox(_writer(settings, "analyse", {"linger.ms": RESULTS_LINGER_MS}), hurries=True),
+        results,
         _reader(settings),
-        delivery=Delivery(_give_up),
+        delivery=Delivery(results, _give_up),
         worker_id=settings.worker_name,
     )
     _add_agents(app, normalising, analysing)

@@ -17,8 +17,6 @@ from mode.services import WaitResults
 
 ROOM_S = 0.01
 """So often a full queue is looked at; Faust looks once a second, and a busy agent would stand still until then."""
-
-
 FETCH_WAIT_MS = 100
 """So long a broker waits for messages of the partitions asked for; those of others are not asked for meanwhile."""
 

@@ -136,7 +136,8 @@ async def _analyse(values: list[bytes], now: int) -> FakeWriter:
     writer = FakeWriter()
     # Forecasts take time, so most inputs meet rules that want none in these few minutes.
     rules = Rules() if sum(values[2]) % 16 == 0 else Rules(forecast_ms=3_600_000)
-    delivery, acknowledged, outbox = Delivery(print), Acknowledged(), Outbox(cast(Any, writer))
+    acknowledged, outbox = Acknowledged(), Outbox(cast(Any, writer))
+    delivery = Delivery(outbox, print)
     analysing = Analysing(
         {0: ASSETS}, SOURCES, rules, outbox, cast(Any, _EmptyLog()), delivery=delivery, worker_id="w"
     )  # fmt: skip

@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 from work import SYMBOLS, WINDOW, arguments, good  # noqa: E402
 
-from cryptoviz.kafka import Shipment, Writer, producer_config  # noqa: E402
+from cryptoviz.kafka import Writer, producer_config  # noqa: E402
 from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import load_settings  # noqa: E402
 from processors.app import BYTES, App, acknowledge  # noqa: E402
@@ -104,7 +104,7 @@ class Rolling:
 
     def __init__(self, outbox: Outbox, target: str, shape: str) -> None:
         self._outbox, self._target, self._shape, self._windows = outbox, target, shape, Windows()
-        self._delivery = Delivery(lambda error: None)
+        self._delivery = Delivery(outbox, lambda error: None)
 
     async def batch(self, events: Sequence[Any], acknowledge: Acknowledge) -> None:
         messages = [event.message for event in events]
@@ -115,11 +115,7 @@ class Rolling:
             count = int(good[first : first + len(mine)].sum())
             first += len(mine)
             await self._send(message, list(itertools.islice(results, count)))
-        await self._delivery.begin(functools.partial(self._end, self._outbox.mark(), acknowledge, len(events)))
-
-    async def _end(self, outputs: Shipment, acknowledge: Acknowledge, messages: int) -> None:
-        await self._outbox.arrived(outputs)
-        await acknowledge(messages)
+        await self._delivery.begin(functools.partial(acknowledge, len(events)))
 
     def _quotes(self, values: Sequence[bytes]) -> list[list[Quote]]:
         if self._shape != "single":

@@ -96,7 +96,7 @@ class Workers:
         return found
 
     async def _normalise(self, received: list[Received], interval_s: int) -> None:
-        delivery, acknowledged = Delivery(print), Acknowledged()
+        delivery, acknowledged = Delivery(self.outbox, print), Acknowledged()
         normalising = Normalising(Normaliser(AssetRegistry(), 4, interval_s), self.outbox, delivery)
         await normalising.batch(received, acknowledged)
         await delivery.finished()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from cryptoviz.kafka import Writer, producer_config
 from cryptoviz.settings import load_settings
@@ -11,10 +13,14 @@ from cryptoviz.topics_admin import ensure_topics
 from processors.outbox import Outbox
 
 
-def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
+def _writer(kafka: str, more: Mapping[str, Any]) -> Writer:
     settings = load_settings(kafka=kafka)
     ensure_topics(settings, topics=[ALERTS])
-    writer = Writer(producer_config(settings, "test-writer"))
+    return Writer({**producer_config(settings, "test-writer"), **more})
+
+
+def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
+    writer = _writer(kafka, {})
     for size in (0, 10, 100_000):
         writer.send(ALERTS.name, 0, b"x" * size)
     assert (writer.pending, writer.pending_bytes) == (3, 100_010)
@@ -23,9 +29,7 @@ def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
 
 
 def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str) -> None:
-    settings = load_settings(kafka=kafka)
-    ensure_topics(settings, topics=[ALERTS])
-    writer = Writer(producer_config(settings, "test-hurry") | {"linger.ms": 600_000})
+    writer = _writer(kafka, {"linger.ms": 600_000})
     outbox = Outbox(writer, hurries=True)
 
     async def send_and_wait() -> None:
@@ -39,9 +43,7 @@ def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str
 
 
 def test_what_is_being_gathered_is_not_sent_for_the_sake_of_what_went_before(kafka: str) -> None:
-    settings = load_settings(kafka=kafka)
-    ensure_topics(settings, topics=[ALERTS])
-    writer = Writer(producer_config(settings, "test-hurry") | {"linger.ms": 600_000})
+    writer = _writer(kafka, {"linger.ms": 600_000})
     outbox = Outbox(writer, hurries=True)
 
     async def send_and_wait() -> None:

@@ -34,21 +34,18 @@ class EmptyLog:
         return iter(())
 
 
-def _analysing(writer: FakeWriter, delivery: Delivery) -> Analysing:
-    return Analysing(
-        {0: ("BTC",)},
-        AssetRegistry().sources,
-        Rules(),
-        Outbox(cast(Any, writer)),
-        cast(Any, EmptyLog()),
-        delivery=delivery,
-        worker_id="worker",
-    )
+def _analysing(writer: FakeWriter) -> tuple[Analysing, Delivery]:
+    outbox = Outbox(cast(Any, writer))
+    delivery = Delivery(outbox, print)
+    log, sources = cast(Any, EmptyLog()), AssetRegistry().sources
+    analysing = Analysing({0: ("BTC",)}, sources, Rules(), outbox, log, delivery=delivery, worker_id="worker")
+    return analysing, delivery
 
 
 async def _analyse(received: list[Received]) -> FakeWriter:
-    writer, delivery, acknowledged = FakeWriter(), Delivery(print), Acknowledged()
-    await _analysing(writer, delivery).batch(received, acknowledged)
+    writer, acknowledged = FakeWriter(), Acknowledged()
+    analysing, delivery = _analysing(writer)
+    await analysing.batch(received, acknowledged)
     await delivery.finished()
     assert sum(acknowledged.batches) == len(received)
     return writer
@@ -99,7 +96,7 @@ def test_strangers_add_no_series_to_the_metrics() -> None:
         outbox = Outbox(cast(Any, FakeWriter()))
         values = [json.dumps(dict(heartbeat(T0, offset=0)) | {"source": source}).encode() for source in sources]
         received = [(Position("quotes.raw", 0, n, T0), value) for n, value in enumerate(values)]
-        delivery = Delivery(print)
+        delivery = Delivery(outbox, print)
         await Normalising(Normaliser(AssetRegistry(), 1, 60), outbox, delivery).batch(received, Acknowledged())
         await delivery.finished()
 
@@ -114,11 +111,9 @@ def test_strangers_add_no_series_to_the_metrics() -> None:
 
 def test_a_batch_is_acknowledged_with_its_own_state_though_the_next_one_has_been_computed() -> None:
     async def run() -> tuple[FakeWriter, list[int]]:
-        writer, delivery, acknowledged = FakeWriter(), Delivery(print), Acknowledged()
-        analysing, received = (
-            _analysing(writer, delivery),
-            _received(*(heartbeat(T0 + n * MINUTE, offset=n) for n in range(5))),
-        )
+        writer, acknowledged = FakeWriter(), Acknowledged()
+        analysing, delivery = _analysing(writer)
+        received = _received(*(heartbeat(T0 + n * MINUTE, offset=n) for n in range(5)))
         await analysing.batch(received[:1], acknowledged)
         await delivery.finished()
         writer.away = True

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import pytest
+from fakes import FakeWriter
 
 from processors.delivery import Delivery
+from processors.outbox import Outbox
+
+
+def _outbox() -> Outbox:
+    return Outbox(cast(Any, FakeWriter()))
 
 
 async def _turns() -> None:
@@ -31,7 +38,7 @@ class Ending:
 def test_one_ending_goes_on_while_a_batch_is_computed_and_the_next_waits_for_it() -> None:
     async def run() -> list[str]:
         happened: list[str] = []
-        delivery, first, second = Delivery(print), Ending("first", happened), Ending("second", happened)
+        delivery, first, second = Delivery(_outbox(), print), Ending("first", happened), Ending("second", happened)
         await delivery.begin(first)
         await _turns()
         happened.append("computed")
@@ -50,7 +57,7 @@ def test_one_ending_goes_on_while_a_batch_is_computed_and_the_next_waits_for_it(
 def test_whoever_is_cancelled_while_he_waits_takes_no_ending_with_him() -> None:
     async def run() -> list[str]:
         happened: list[str] = []
-        delivery, first, second = Delivery(print), Ending("first", happened), Ending("second", happened)
+        delivery, first, second = Delivery(_outbox(), print), Ending("first", happened), Ending("second", happened)
         await delivery.begin(first)
         waiting = asyncio.create_task(delivery.begin(second))
         await _turns()
@@ -72,7 +79,7 @@ def test_a_failure_is_told_at_once_and_nothing_ends_after_it() -> None:
     async def run() -> tuple[list[BaseException], list[str]]:
         told: list[BaseException] = []
         happened: list[str] = []
-        delivery = Delivery(told.append)
+        delivery = Delivery(_outbox(), told.append)
         await delivery.begin(refused)
         await _turns()
         assert len(told) == 1  # though nobody has asked
