@@ -9,7 +9,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from cryptoviz.clickhouse import judged
 from cryptoviz.settings import Settings
-from processors.sink_rows import COLUMNS, Rows
+from processors.sink_columns import COLUMNS
+from processors.sink_lists import READ_SETTINGS, Lines, statement
+from processors.sink_rows import Rows
 
 INSERT_SETTINGS = {
     "async_insert": 0,
@@ -28,6 +30,8 @@ class Client(Protocol):
     @property
     def insert(self) -> Callable[..., Any]: ...
     @property
+    def raw_insert(self) -> Callable[..., Any]: ...
+    @property
     def close(self) -> Callable[[], None]: ...
 
 
@@ -40,21 +44,31 @@ class TableWriter:
         self._client: Client | None = None
         self._types: dict[str, Any] = {}
 
-    def insert(self, rows: Rows, token: str) -> None:
+    def insert(self, rows: Rows | Lines, token: str) -> None:
         """Insert once; raises `Retryable` while ClickHouse is away and `UserError` when it refuses for good."""
-        database, names = self._settings.clickhouse_database, COLUMNS[rows.table]
+        settings = INSERT_SETTINGS | {"insert_deduplication_token": token}
         try:
             client = self._client = self._client or self._connect()
-            if rows.table not in self._types:
-                context = client.create_insert_context(rows.table, names, database=database)
-                self._types[rows.table] = context.column_types
-            client.insert(
-                rows.table, rows.rows, names, database=database, column_types=self._types[rows.table],
-                settings=INSERT_SETTINGS | {"insert_deduplication_token": token},
-            )  # fmt: skip
+            if isinstance(rows, Lines):
+                self._insert_lines(client, rows, settings)
+            else:
+                self._insert_rows(client, rows, settings)
         except (ClickHouseError, OSError) as error:
             self._forget_client()
             raise judged(error, self._settings) from error
+
+    def _insert_rows(self, client: Client, rows: Rows, settings: dict[str, Any]) -> None:
+        database, names = self._settings.clickhouse_database, COLUMNS[rows.table]
+        if rows.table not in self._types:
+            context = client.create_insert_context(rows.table, names, database=database)
+            self._types[rows.table] = context.column_types
+        client.insert(
+            rows.table, rows.rows, names, database=database, column_types=self._types[rows.table], settings=settings
+        )
+
+    def _insert_lines(self, client: Client, lines: Lines, settings: dict[str, Any]) -> None:
+        head = statement(lines.table, self._settings.clickhouse_database).encode()
+        client.raw_insert(insert_block=b"\n".join((head, *lines.lines)), settings=settings | READ_SETTINGS)
 
     def _forget_client(self) -> None:
         client, self._client = self._client, None

@@ -15,6 +15,7 @@ from cryptoviz.errors import Retryable
 from cryptoviz.settings import Settings
 from processors.sink_batch import Batch
 from processors.sink_client import Client, TableWriter
+from processors.sink_lists import Lines
 from processors.sink_metrics import SinkMetrics
 from processors.sink_outage import Outage
 from processors.sink_rows import Rows
@@ -86,7 +87,7 @@ class Inserter:
             self.close()
         self.done.put(None)  # wakes who waits for a batch that will not come
 
-    def _persist(self, writer: TableWriter, rows: Rows, batch: Batch) -> None:
+    def _persist(self, writer: TableWriter, rows: Rows | Lines, batch: Batch) -> None:
         attempts = Retrying(
             retry=retry_if_exception_type(Retryable),
             wait=wait_exponential_jitter(multiplier=0.1, max=LONGEST_WAIT_S, jitter=0.2),
@@ -104,7 +105,7 @@ class Inserter:
     def _wait(self, state: RetryCallState) -> None:
         self._outage.wait(state.outcome.exception() if state.outcome else None)
 
-    def _count(self, rows: Rows, batch: Batch, seconds: float) -> None:
+    def _count(self, rows: Rows | Lines, batch: Batch, seconds: float) -> None:
         self._metrics.rows.labels(rows.table).inc(rows.count)
         self._metrics.insert_seconds.labels(rows.table).observe(seconds)
         self._metrics.batch_rows.labels(rows.table).observe(rows.count)

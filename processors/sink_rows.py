@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar, cast, get_type_hints
 
 from cryptoviz import topics
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import (
     Bar,
+    Bound,
     DeadLetter,
     Indicators,
     LedgerEntry,
     NormalizedQuotes,
     Prediction,
+    ScoredInterval,
     Scores,
     Signal,
     SourceStatus,
@@ -23,61 +25,33 @@ from cryptoviz.messages import (
 )
 from processors.normalise import Position, dead_letter
 from processors.reading import Reader
-
-QUOTE = (
-    "asset", "name", "symbol", "ref", "currency", "price", "open", "high", "low", "volume", "percent_change_24h",
-    "market_cap", "volume_24h", "event_at", "received_at", "at", "item", "feeds",
-)  # fmt: skip
-QUOTES = ("source", "origin", "topic", "partition", "offset")
-BAR = (
-    "asset", "source", "interval_s", "start", "open", "high", "low", "close", "volume", "quotes", "origin",
-)  # fmt: skip
-STATS = ("asset", "source", "interval_s", "at", "origin")
-WINDOW = ("window_s", "points", "min", "max", "mean", "std", "variation", "volatility")
-INDICATORS = (
-    "asset", "source", "interval_s", "at", "origin", "rsi", "macd", "macd_signal", "macd_histogram", "bollinger_lower",
-    "bollinger_middle", "bollinger_upper", "stochastic_k", "stochastic_d", "atr", "ewma_volatility", "more",
-)  # fmt: skip
-PREDICTION = ("asset", "source", "interval_s", "made_at", "price", "points", "origin")
-FORECAST = ("horizon_s", "target_at", "model", "version", "forecast", "variation", "confidence", "reason")
-SIGNAL = ("asset", "source", "interval_s", "made_at", "price", "origin")
-SIGNAL_AT = ("horizon_s", "signal", "variation", "confidence", "ma_trend", "reason")
-SCORES = ("asset", "source", "interval_s", "target_at", "actual", "void", "scored_at")
-SCORE = (
-    "made_at", "horizon_s", "model", "version", "origin", "price", "forecast", "confidence", "error", "naive_error",
-    "relative_error", "hit",
-)  # fmt: skip
-ENTRY = ("source", "asset", "since", "state", "reason")
-STATUS = ("since", "state", "until", "reason")
-LETTER = ("topic", "partition", "offset", "item", "source", "reason", "detail", "at", "encoding", "payload")
-FILED = ("filed_at", "precedence")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "quotes": (*QUOTE, "repeated", *QUOTES, "precedence"),
-    "bars": (*BAR, *FILED),
-    "stats": (*STATS, *WINDOW, *FILED),
-    "indicators": (*INDICATORS, *FILED),
-    "predictions": (*PREDICTION, *FORECAST, "bounds", "weight", *FILED),
-    "signals": (*SIGNAL, *SIGNAL_AT, *FILED),
-    "scores": (*SCORES, *SCORE, "covered", "intervals", *FILED),
-    "dead_letters": ("letter", *LETTER, *FILED),
-    "source_health": ("source", "asset", *STATUS, "last_seen"),
-}
-
-# What each whole number must stay below: beyond it a column cannot hold it, and one message would stop the sink.
-# Times end in 2100, the last year ClickHouse sorts into months.
-U16, U32, U63, END_MS = 2**16, 2**32, 2**63, 4_102_444_800_000
-LIMITS = (
-    dict.fromkeys(
-        ("at", "start", "made_at", "target_at", "event_at", "received_at", "since", "until", "scored_at"), END_MS
-    )
-    | dict.fromkeys(("interval_s", "window_s", "horizon_s", "points", "item"), U32)
-    | {"partition": U16, "offset": U63, "quotes": U63}
+from processors.sink_columns import (
+    BAR,
+    ENTRY,
+    FORECAST,
+    INDICATORS,
+    LETTER,
+    LIMITS,
+    PREDICTION,
+    QUOTE,
+    QUOTES,
+    SCORE,
+    SCORES,
+    SIGNAL,
+    SIGNAL_AT,
+    STATS,
+    STATUS,
+    U63,
+    WINDOW,
 )
+from processors.sink_lists import Lines
 
 MOST_SOURCES = 1_000  # whose state is remembered; a stranger may name any number of them
 HEALTH_EVERY_MS = 60_000  # a source's state is written when it changes, and this often to say it still holds
 _WRAP = 2**20
+
+
+Row = tuple[Any, ...]
 
 
 @dataclass
@@ -85,7 +59,7 @@ class Rows:
     """Rows of one table, each a tuple in the order of its `COLUMNS`."""
 
     table: str
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -93,7 +67,8 @@ class Rows:
         return len(self.rows)
 
 
-Tables = dict[str, Rows]
+Tables = dict[str, Rows | Lines]
+R = TypeVar("R", Rows, Lines)
 
 
 def precedence(at: Position) -> int:
@@ -105,10 +80,8 @@ def _filed(at: Position) -> tuple[int, int]:
     return at.timestamp, precedence(at)
 
 
-def _of(tables: Tables, table: str) -> Rows:
-    if table not in tables:
-        tables[table] = Rows(table)
-    return tables[table]
+def _of(tables: Tables, table: str, kind: type[R]) -> R:
+    return cast(R, tables.get(table) or tables.setdefault(table, kind(table)))
 
 
 class Health:
@@ -126,56 +99,50 @@ class Health:
             return
         if len(self._last) >= MOST_SOURCES:
             del self._last[next(iter(self._last))]
-        _of(tables, "source_health").rows.extend([(source, "", *_status(status), seen)])
+        _of(tables, "source_health", Rows).rows.extend([(source, "", *_status(status), seen)])
         self._last[source] = (state, seen)
 
 
 def _add_quotes(message: NormalizedQuotes, at: Position, tables: Tables) -> None:
     if quotes := message["quotes"]:
         same = (*_quotes(message), precedence(at))
-        _of(tables, "quotes").rows.extend([(*_quote(one), one.get("repeated", False), *same) for one in quotes])
+        _of(tables, "quotes", Rows).rows.extend([(*_quote(one), one.get("repeated", False), *same) for one in quotes])
 
 
 def _add_bar(message: Bar, at: Position, tables: Tables) -> None:
-    _of(tables, "bars").rows.extend([(*_bar(message), *_filed(at))])
+    _of(tables, "bars", Rows).rows.extend([(*_bar(message), *_filed(at))])
 
 
 def _add_stats(message: Stats, at: Position, tables: Tables) -> None:
-    if windows := message["windows"]:
-        head, filed = _stats(message), _filed(at)
-        _of(tables, "stats").rows.extend([(*head, *_window(one), *filed) for one in windows])
+    _add_list("stats", _stats(message), list(map(_window, message["windows"])), at, tables)
 
 
 def _add_indicators(message: Indicators, at: Position, tables: Tables) -> None:
-    _of(tables, "indicators").rows.extend([(*_indicators(message), *_filed(at))])
+    _of(tables, "indicators", Rows).rows.extend([(*_indicators(message), *_filed(at))])
 
 
 def _add_prediction(message: Prediction, at: Position, tables: Tables) -> None:
-    if forecasts := message["forecasts"]:
-        head, filed = _prediction(message), _filed(at)
-        _of(tables, "predictions").rows.extend([
-            (*head, *_forecast(one), list(map(_bound, one["bounds"])), one.get("weight"), *filed) for one in forecasts
-        ])  # fmt: skip
+    forecasts = [(*_forecast(one), list(map(_bound, one["bounds"])), one.get("weight")) for one in message["forecasts"]]
+    _add_list("predictions", _prediction(message), forecasts, at, tables)
 
 
 def _add_signal(message: Signal, at: Position, tables: Tables) -> None:
-    if signals := message["signals"]:
-        head, filed = _signal(message), _filed(at)
-        _of(tables, "signals").rows.extend([(*head, *_signal_at(one), *filed) for one in signals])
+    _add_list("signals", _signal(message), list(map(_signal_at, message["signals"])), at, tables)
 
 
 def _add_scores(message: Scores, at: Position, tables: Tables) -> None:
-    if scores := message["scores"]:
-        head, filed = _scores(message), _filed(at)
-        _of(tables, "scores").rows.extend([
-            (*head, *_score(one), list(map(_covered, one["intervals"])), list(map(_judged, one["intervals"])), *filed)
-            for one in scores
-        ])  # fmt: skip
+    scores = [(*_score(one), list(map(_interval, one["intervals"]))) for one in message["scores"]]
+    _add_list("scores", _scores(message), scores, at, tables)
+
+
+def _add_list(table: str, head: Row, items: list[Row], at: Position, tables: Tables) -> None:
+    if items:
+        _of(tables, table, Lines).add(head, items, _filed(at))
 
 
 def _add_entry(message: LedgerEntry, at: Position, tables: Tables) -> None:
     source, asset, since, state, reason = _entry(message)
-    _of(tables, "source_health").rows.extend([(source, asset, since, state, None, reason, since)])
+    _of(tables, "source_health", Rows).rows.extend([(source, asset, since, state, None, reason, since)])
 
 
 def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
@@ -183,7 +150,7 @@ def _add_letter(message: DeadLetter, at: Position, tables: Tables) -> None:
     if message["offset"] is None:  # it was set aside before it had a place in the log: the letter's own place is its id
         place = (at.topic, at.partition, at.offset, None)
     letter = "/".join("" if part is None else str(part) for part in place)
-    _of(tables, "dead_letters").rows.extend([(letter, *_letter(message), *_filed(at))])
+    _of(tables, "dead_letters", Rows).rows.extend([(letter, *_letter(message), *_filed(at))])
 
 
 # Each takes the fields of a message, or of an item in its list, in the order of the columns.
@@ -191,9 +158,7 @@ _quote, _quotes, _bar, _stats, _window = (itemgetter(*names) for names in (QUOTE
 _indicators, _prediction, _forecast = (itemgetter(*names) for names in (INDICATORS, PREDICTION, FORECAST))
 _signal, _signal_at, _scores, _score = (itemgetter(*names) for names in (SIGNAL, SIGNAL_AT, SCORES, SCORE))
 _entry, _status, _letter = (itemgetter(*names) for names in (ENTRY, STATUS, LETTER))
-_bound, _covered, _judged = (
-    itemgetter(*names) for names in (("level", "lower", "upper"), ("level", "inside"), ("level", "width", "winkler"))
-)
+_bound, _interval = (itemgetter(*get_type_hints(kind)) for kind in (Bound, ScoredInterval))
 
 _ADD: dict[str, tuple[Reader[Any], Callable[[Any, Position, Tables], None]]] = {
     topics.NORMALIZED.name: (Reader(NormalizedQuotes, LIMITS), _add_quotes),

@@ -164,6 +164,12 @@ class FakeClickHouse:
         columns = {name: [row[place] for row in data] for place, name in enumerate(column_names)}
         self.inserts.append((table, columns, token))
 
+    def raw_insert(self, insert_block: bytes, settings: dict[str, Any]) -> None:
+        """Remember table, lines, and token."""
+        statement, *lines = insert_block.split(b"\n")
+        table = statement.decode().split()[2].rpartition(".")[2]
+        self.insert(table, [(line,) for line in lines], ["line"], settings=settings)
+
     def close(self) -> None:
         """Count the connections given up."""
         self.closed += 1

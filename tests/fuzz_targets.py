@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -22,6 +23,8 @@ from unit.processors.streams import MINUTE, T0, heartbeat, message, quote, rando
 
 from cryptoviz.assets import AssetRegistry
 from cryptoviz.errors import Invalid, Retryable
+from cryptoviz.local.clickhouse.engine import Session
+from cryptoviz.local.clickhouse.insert import split_insert
 from cryptoviz.messages import encode
 from cryptoviz.partitions import partition_of
 from processors import recovery
@@ -31,7 +34,9 @@ from processors.engine import Engine
 from processors.normalise import Normaliser, Position, dead_letter
 from processors.outbox import Outbox
 from processors.rules import Rules
-from processors.sink_rows import COLUMNS, DEAD_TOPICS, Health, Tables, add_message, add_unreadable_letter
+from processors.sink_columns import COLUMNS
+from processors.sink_lists import LISTS, READ_SETTINGS, Lines, statement
+from processors.sink_rows import DEAD_TOPICS, Health, Tables, add_message, add_unreadable_letter
 from processors.snapshot import dump, dump_learned
 from producers.failures import failure_of, retry_after
 from producers.http import decode
@@ -60,9 +65,32 @@ def column_types(table: str) -> dict[str, Any]:
     return {name: get_from_name(re.split(r" (?:CODEC|DEFAULT|AFTER)\b", rest)[0].strip(" ,")) for name, rest in pairs}
 
 
+@cache
+def clickhouse() -> Session:
+    """An engine with the tables that messages are unfolded into, which keep nothing."""
+    session = Session(Path(":memory:"))
+    atexit.register(session.close)
+    session.query("CREATE DATABASE crypto", "Null", {})
+    for table in LISTS:
+        columns = ", ".join(f"{name} {kind.name}" for name, kind in column_types(table).items())
+        session.query(f"CREATE TABLE crypto.{table} ({columns}) ENGINE = Null", "Null", {})
+    session.set({name: str(value) for name, value in READ_SETTINGS.items()})
+    return session
+
+
+def unfolded(lines: Lines) -> None:
+    """Have ClickHouse read the lines; one that it cannot read would stop the sink."""
+    insert = split_insert(b"\n".join((statement(lines.table, "crypto").encode(), *lines.lines)))
+    assert insert is not None
+    assert clickhouse().insert(insert).written_rows == lines.count
+
+
 def stored(tables: Tables) -> None:
     """Write the rows as the ClickHouse client would; whatever it cannot write would stop the sink."""
     for rows in tables.values():
+        if isinstance(rows, Lines):
+            unfolded(rows)
+            continue
         names = COLUMNS[rows.table]
         types = [column_types(rows.table)[name] for name in names]
         assert {len(row) for row in rows.rows} <= {len(names)}

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 from clickhouse_connect.driver.client import Client
+from row_columns import store
 
 from cryptoviz.messages import result_id
 from processors.normalise import Position
-from processors.sink_rows import COLUMNS, Health, Tables, add_message
+from processors.sink_rows import Health, Tables, add_message
 
 INTERVAL_S = 60
 SOON_MS = 11_000  # a forecast is filed that long after its moment, unless it is said to be late
@@ -48,8 +49,7 @@ def file_all(client: Client, database: str, forecasts: Iterable[Judged], offset:
     tables: Tables = {}
     for topic, message, filed_at in messages(list(forecasts)):
         add_message(orjson.dumps(message), Position(topic, 0, offset, filed_at), tables, Health())
-    for table, rows in tables.items():
-        client.insert(table, rows.rows, COLUMNS[table], database=database)
+    store(client, database, tables)
 
 
 def messages(forecasts: list[Judged]) -> Iterator[tuple[str, Any, int]]:

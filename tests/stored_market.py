@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 from clickhouse_connect.driver.client import Client
+from row_columns import store
 
 from cryptoviz.messages import NormalizedQuotes
 from processors.engine import Engine
 from processors.normalise import Position
 from processors.rules import Rules
-from processors.sink_rows import COLUMNS, Health, Tables, add_message
+from processors.sink_rows import Health, Tables, add_message
 
 PRICES = {"BTC": 98_000.0, "DOGE": 0.000009, "ETH": 3_400.0}
 SOURCES = {"binance": 0.0, "coingecko": 0.0008, "coinmarketcap": -0.0015}
@@ -58,8 +59,7 @@ def made(until_ms: int, minutes: int) -> Tables:
 
 def fill(client: Client, database: str, until_ms: int, minutes: int, copies: int = 1) -> None:
     """Store what is made of that market, more than once to have every row doubled."""
-    for table, rows in [*made(until_ms, minutes).items()] * copies:
-        client.insert(table, rows.rows, COLUMNS[table], database=database)
+    store(client, database, made(until_ms, minutes), copies)
 
 
 def _quote(asset: str, at: int, price: float) -> dict[str, Any]:

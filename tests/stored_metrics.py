@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 from clickhouse_connect.driver.client import Client
+from row_columns import store
 from sink_messages import letter
 
 from cryptoviz.clock import utc
@@ -13,7 +14,6 @@ from cryptoviz.monitor.monitor import COLUMNS
 from cryptoviz.monitor.samples import Sample
 from cryptoviz.progress import SINK_GROUP, WORKER_GROUP
 from processors.normalise import Position
-from processors.sink_rows import COLUMNS as ROWS
 from processors.sink_rows import Health, Tables, add_message
 
 EVERY_MS = 15_000
@@ -37,7 +37,7 @@ def fill_letters(client: Client, database: str, until_ms: int) -> None:
     for number in range(3):
         at = Position("quotes.raw.dead", 0, number, until_ms - number * 60_000 - 1_000)
         add_message(orjson.dumps(letter(number)), at, tables, health)
-    client.insert("dead_letters", tables["dead_letters"].rows, ROWS["dead_letters"], database=database)
+    store(client, database, tables)
 
 
 def _round(number: int) -> Iterator[Sample]:

@@ -138,6 +138,24 @@ def test_a_batch_sent_twice_with_one_token_is_stored_once(served: Served) -> Non
     assert served.writer.query("SELECT count() FROM crypto.d").result_rows == [(2,)]
 
 
+def test_lines_become_rows_by_what_the_statement_makes_of_them(served: Served) -> None:
+    served.writer.command(
+        "CREATE OR REPLACE TABLE crypto.u (n UInt8, s String) ENGINE = MergeTree ORDER BY n "
+        "SETTINGS non_replicated_deduplication_window = 100"
+    )
+    insert = (
+        b"INSERT INTO crypto.u (n, s) SELECT i, upper(s) FROM input('s String, l Array(UInt8)') ARRAY JOIN l AS i "
+        b'FORMAT JSONCompactEachRow\n["\xc3\xa9) input(", [1, 2]]\n["none", []]\n["b", [3]]'
+    )
+    for token in ("first", "first", "second"):
+        served.writer.raw_insert(insert_block=insert, settings={"insert_deduplication_token": token})
+    rows = [(1, "\u00e9) INPUT("), (2, "\u00e9) INPUT("), (3, "B")]
+    assert served.writer.query("SELECT n, s FROM crypto.u ORDER BY n").result_rows == sorted(rows * 2)
+    with pytest.raises(DatabaseError, match="Code: 130"):
+        served.writer.raw_insert(insert_block=insert + b"\n[1, 2")
+    assert served.writer.query("SELECT count() FROM crypto.u").result_rows == [(6,)]
+
+
 def test_a_summary_counts_written_rows(served: Served) -> None:
     served.writer.command("CREATE OR REPLACE TABLE crypto.s (n UInt8) ENGINE = MergeTree ORDER BY n")
     assert served.writer.insert("crypto.s", [[1], [2]], ["n"]).written_rows == 2

@@ -18,7 +18,8 @@ from cryptoviz.errors import UserError
 from cryptoviz.messages import encode
 from cryptoviz.settings import Settings
 from processors.normalise import Position
-from processors.sink_rows import COLUMNS, Health, add_message
+from processors.sink_columns import COLUMNS
+from processors.sink_rows import Health, add_message
 from sql.migrate import FOLDER, kept_days
 from sql.migrate import migrate as run_migrations
 

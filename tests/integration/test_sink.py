@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import orjson
@@ -17,6 +18,7 @@ import sink_messages as made
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
+from row_columns import columns, store
 from servers import ClickHouseServer, KafkaServer
 from sink_process import PER_NUMBER, SinkProcess, ask, counts, everything, send, wait_caught_up
 from waiting import wait_until
@@ -29,6 +31,8 @@ from cryptoviz.settings import Settings
 from cryptoviz.topics_admin import ensure_topics
 from processors.normalise import Position
 from processors.sink_client import TableWriter
+from processors.sink_columns import TIMES
+from processors.sink_lists import LISTS
 from processors.sink_rows import TOPICS, Health, Tables, add_message
 
 pytestmark = pytest.mark.stack
@@ -140,6 +144,56 @@ def test_a_row_that_comes_twice_in_one_insert_is_one_for_readers_though_both_are
         assert ask(settings, stored % " FINAL") == [(2.0,)]
     finally:
         connect(settings).command(f"SYSTEM START MERGES {settings.clickhouse_database}.bars")
+
+
+def test_clickhouse_makes_of_a_line_what_it_says(settings: Settings) -> None:
+    extremes = [5e-324, 1.7976931348623157e308, -0.1, 1 / 3, 123456789.12345679, 0.0]
+    odd = "it's \u00e9 \\ \t\n\"\x01\u20ac"
+    bounds = [[{"level": 0.5, "lower": x, "upper": -x}, {"level": 0.8, "lower": 1.0, "upper": 2.0}] for x in extremes]
+    forecasts = [
+        made.prediction(1)["forecasts"][0] | {"forecast": x, "variation": None, "model": odd, "bounds": bound}
+        for x, bound in zip(extremes, bounds, strict=True)
+    ]
+    messages: list[tuple[str, Any]] = [
+        ("predictions", made.prediction(1) | {"asset": "LINES", "forecasts": forecasts}),
+        ("scores", made.scores(1) | {"asset": "LINES"}),
+        ("stats", made.stats(1) | {"asset": "LINES"}),
+        ("signals", made.signal(1) | {"asset": "LINES"}),
+    ]
+    tables = Tables()
+    for offset, (topic, message) in enumerate(messages):
+        add_message(orjson.dumps(message), Position(topic, 0, offset, made.T0 + offset), tables, Health())
+    store(connect(settings), settings.clickhouse_database, tables)
+    assert set(tables) == set(LISTS)
+    mine = "asset = 'LINES'"
+    for table, rows in tables.items():
+        said = columns(rows)
+        asked = ", ".join(f"toUnixTimestamp64Milli({name})" if name in TIMES else name for name in said)
+        stored = [tuple(map(unnamed, row)) for row in ask(settings, f"SELECT {asked} FROM {{db}}.{table} WHERE {mine}")]
+        assert sorted(stored, key=str) == sorted(zip(*said.values(), strict=True), key=str)
+
+
+def unnamed(value: Any) -> Any:
+    """A column of named tuples as one of tuples."""
+    return [tuple(one.values()) for one in value] if isinstance(value, list) else value
+
+
+def test_lines_sent_twice_with_one_token_are_stored_once(settings: Settings) -> None:
+    tables = Tables()
+    message = made.prediction(1) | {"asset": "TWICE"}
+    add_message(orjson.dumps(message), Position("predictions", 0, 1, made.T0), tables, Health())
+    client = connect(settings)
+    client.command(f"SYSTEM STOP MERGES {settings.clickhouse_database}.predictions")
+    writer = TableWriter(partial(connect, settings), settings)
+    try:
+        counts = []
+        for token in ("one", "one", "another"):
+            writer.insert(tables["predictions"], token)
+            (counted,) = ask(settings, "SELECT count() FROM {db}.predictions WHERE asset = 'TWICE' SETTINGS final = 0")
+            counts += counted
+        assert counts == [4, 4, 8]
+    finally:
+        client.command(f"SYSTEM START MERGES {settings.clickhouse_database}.predictions")
 
 
 def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import chdb
 
 from cryptoviz.errors import UserError
 from cryptoviz.local.clickhouse.failures import from_engine
+from cryptoviz.local.clickhouse.insert import Insert
 from cryptoviz.local.clickhouse.literals import escape_parameter, quote
 from cryptoviz.local.clickhouse.piped import into_pipe, out_of_pipe, read_while
 from cryptoviz.local.clickhouse.policy import Catalogue, function_allowances
@@ -118,11 +119,11 @@ class Session:
             raise
         return read_while(lambda: self._run(statement, parameters), read_end, write_end)
 
-    def insert(self, head: str, input_format: str, data: memoryview) -> Summary:
-        """Insert `data`; when this returns the rows are in a part on disk."""
+    def insert(self, insert: Insert) -> Summary:
+        """Insert its data; when this returns the rows are in a part on disk."""
         # As a SELECT, because chDB's own way to insert a stream says that all went well when the disk was full.
-        with out_of_pipe(data) as file:
-            result = self._query(f"{head} SELECT * FROM file({quote(file)}, {quote(input_format)})", "Null")
+        with out_of_pipe(insert.data) as file:
+            result = self._query(insert.reading(file), "Null")
         return Summary(
             written_rows=result.rows_written(),
             written_bytes=result.bytes_written(),

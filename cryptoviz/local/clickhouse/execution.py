@@ -111,7 +111,7 @@ class Execution:
             raise QueryError(READONLY, "Cannot execute query in readonly mode: it needs POST and a user who may write")
         self._prepare_writer(session)
         session.set_parameters(self._query.parameters)
-        summary = session.insert(insert.head, insert.format, insert.data)
+        summary = session.insert(insert)
         return Answer(self._format(None), iter(()), whole=True, summary=summary)
 
     def _statement(self, session: Session, text: str) -> Answer:

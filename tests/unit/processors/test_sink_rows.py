@@ -26,8 +26,8 @@ from cryptoviz.messages import (
     StatsWindow,
 )
 from processors.normalise import Position
+from processors.sink_columns import COLUMNS
 from processors.sink_rows import (
-    COLUMNS,
     MOST_SOURCES,
     Health,
     Tables,

@@ -48,9 +48,37 @@ def test_the_data_is_looked_at_where_it_lies_and_not_copied() -> None:
 
 
 @pytest.mark.parametrize(
+    ("statement", "read"),
+    [
+        (b"INSERT INTO t VALUES (1)", "INSERT INTO t  SELECT * FROM file('f', 'Values')"),
+        (b"INSERT INTO t(a) FORMAT CSV\n(1)", "INSERT INTO t(a)  SELECT * FROM file('f', 'CSV')"),
+        (
+            b"INSERT INTO t SELECT b.1 FROM input('b Tuple(Int8), c Array(Int8)') ARRAY JOIN c FORMAT CSV (1)",
+            "INSERT INTO t SELECT b.1 FROM file('f', 'CSV', 'b Tuple(Int8), c Array(Int8)') ARRAY JOIN c ",
+        ),
+        (
+            b"INSERT INTO t (input) SELECT input AS x FROM (SELECT * FROM Input ( )) WHERE x IN (1) FORMAT CSV (1)",
+            "INSERT INTO t (input) SELECT input AS x FROM (SELECT * FROM file('f', 'CSV')) WHERE x IN (1) ",
+        ),
+        (
+            b"INSERT INTO t WITH x AS (SELECT * FROM input('`\xc3\xbc` Int8')) SELECT * FROM x FORMAT CSV (1)",
+            "INSERT INTO t WITH x AS (SELECT * FROM file('f', 'CSV', '`\u00fc` Int8')) SELECT * FROM x ",
+        ),
+    ],
+)
+def test_the_data_is_read_as_a_file_by_the_statement_itself(statement: bytes, read: str) -> None:
+    insert = split_insert(statement)
+    assert insert is not None
+    assert insert.reading("f") == read
+    assert bytes(insert.data).strip() == b"(1)"
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         b"SELECT 1 FORMAT JSON",
+        b"SELECT * FROM input('a Int8') FORMAT CSV 1",
+        b"INSERT INTO t SELECT input FROM t FORMAT CSV",
         b"INSERT INTO t SELECT 1 FORMAT JSON",
         b"INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x",
         b"INSERT INTO t FROM INFILE 'x' FORMAT CSV",
