@@ -32,6 +32,8 @@ class Batch:
     began: float = 0.0
     messages: int = 0
     size_bytes: int = 0
+    news: bool = False
+    """Whether somebody may be waiting for one of its rows."""
     number: int = field(default_factory=itertools.count().__next__)
 
     @property

@@ -14,10 +14,11 @@ def lane_of(topic: str) -> Lane:
     return next(lane for lane in lanes(load_settings(sink_batch_rows=4)) if topic in lane.topics)
 
 
-def fill(lane: Lane, n: int, now: float, size_bytes: int = 100) -> None:
+def fill(lane: Lane, n: int, now: float, size_bytes: int = 100, *, news: bool = True) -> None:
     at = Position("quotes.normalized", 0, n, made.T0)
     add_message(orjson.dumps(made.quotes(n)), at, lane.batch.tables, Health())
     lane.batch.include(at, size_bytes, now)
+    lane.batch.news = news
 
 
 def test_every_topic_that_has_a_message_type_is_read_by_one_lane_but_the_raw_one() -> None:
@@ -43,6 +44,15 @@ def test_a_batch_is_due_when_its_first_message_has_waited_or_when_it_is_full() -
     assert lane.due(100.1)
     assert lane.take().rows == 6
     assert not lane.full
+
+
+def test_a_batch_of_history_waits_longer_until_it_brings_news() -> None:
+    lane = lane_of("quotes.normalized")
+    fill(lane, 0, now=100.0, news=False)
+    assert not lane.due(102.9)
+    assert lane.due(103.0)
+    fill(lane, 0, now=101.0, news=True)
+    assert lane.due(101.0)
 
 
 def test_a_lane_gathers_while_its_first_message_may_wait_for_more() -> None:
