@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal, Union
 
 import typing_extensions
@@ -103,6 +104,7 @@ class Lines:
         self.count += len(items)
 
 
+@cache
 def statement(table: str, database: str) -> str:
     """The INSERT that makes rows of a table's lines, up to where they follow."""
     of, columns = LISTS[table], COLUMNS[table]
