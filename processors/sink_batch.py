@@ -30,6 +30,8 @@ class Batch:
     tables: Tables = field(default_factory=dict)
     reach: dict[tuple[str, int], Reach] = field(default_factory=dict)
     began: float = 0.0
+    latest: float = 0.0
+    """When the first and the latest message came, by the monotonic clock."""
     messages: int = 0
     size_bytes: int = 0
     news: bool = False
@@ -43,7 +45,7 @@ class Batch:
 
     def include(self, at: Position, size_bytes: int, now: float) -> None:
         """Note that the message at this position, of so many bytes, is in the batch."""
-        self.began = self.began or now
+        self.began, self.latest = self.began or now, now
         self.messages += 1
         self.size_bytes += size_bytes
         place = at.topic, at.partition

@@ -23,7 +23,7 @@ class Lane:
     topics: tuple[str, ...]
     longest_wait_s: float
     history_wait_s: float
-    """The same for a batch without news: an insert costs ClickHouse much the same, however few rows it brings."""
+    """The same for a batch without news while more keeps coming: an insert of few rows costs much the same."""
     most_rows: int
     on_its_way: bool = False
     paused: bool = False
@@ -39,8 +39,12 @@ class Lane:
 
     def due(self, now: float) -> bool:
         """Whether the batch should go: it is full, or its first message has waited long enough."""
-        wait_s = self.longest_wait_s if self.batch.news else max(self.longest_wait_s, self.history_wait_s)
-        return bool(self.batch.messages) and (self.full or now - self.batch.began >= wait_s)
+        return bool(self.batch.messages) and (self.full or self._has_waited(now))
+
+    def _has_waited(self, now: float) -> bool:
+        batch = self.batch
+        since = batch.began if batch.news or now - batch.began >= self.history_wait_s else batch.latest
+        return now - since >= self.longest_wait_s
 
     def gathers(self, now: float) -> bool:
         """Whether it has messages that may rightly wait for more of them."""

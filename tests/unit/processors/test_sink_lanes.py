@@ -48,11 +48,23 @@ def test_a_batch_is_due_when_its_first_message_has_waited_or_when_it_is_full() -
 
 def test_a_batch_of_history_waits_longer_until_it_brings_news() -> None:
     lane = lane_of("quotes.normalized")
-    fill(lane, 0, now=100.0, news=False)
-    assert not lane.due(102.9)
+    lane.most_rows = 1_000
+    for tenth in range(30):
+        now = 100.0 + tenth / 10
+        fill(lane, tenth, now=now, news=False)
+        assert not lane.due(now)
     assert lane.due(103.0)
     fill(lane, 0, now=101.0, news=True)
     assert lane.due(101.0)
+
+
+def test_history_waits_no_longer_than_news_for_what_does_not_come() -> None:
+    lane = lane_of("bars")
+    fill(lane, 0, now=100.0, news=False)
+    fill(lane, 1, now=100.5, news=False)
+    lane.most_rows = 1_000
+    assert not lane.due(101.4)
+    assert lane.due(101.5)
 
 
 def test_a_lane_gathers_while_its_first_message_may_wait_for_more() -> None:
