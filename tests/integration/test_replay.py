@@ -291,7 +291,7 @@ def test_a_whole_month(shared_data: Path, tmp_path: Path) -> None:
     _check_counts(month)
     with tables_of(month.home) as client:
         _check_candles_and_bars(month, client)
-        assert _check_predictions(client) > 4_000_000
+        assert _check_predictions(client) > 3_700_000  # 30 days of 288 forecasts, 12 series, 4 horizons, 9 models
         assert check_scores(client, INTERVAL_MS) > 4_000_000
         assert min(check_learned(client, INTERVAL_MS, LEARNED)) > 700_000
         once = fingerprints(client)
