@@ -128,9 +128,7 @@ class Settings(BaseSettings):
     worker_port: int = Field(8001, description="Web port of this worker")
     sink_quotes_seconds: float = Field(0.2, gt=0, description="Longest wait of a quote in the sink")
     sink_rows_seconds: float = Field(1.0, gt=0, description="Longest wait of any other row in the sink")
-    sink_history_seconds: float = Field(
-        3.0, gt=0, description="The same for rows that were history when they were filed"
-    )
+    sink_history_seconds: float = Field(3.0, gt=0, description="Longest wait of a row that was history when filed")
     sink_batch_rows: int = Field(50_000, ge=1, description="Rows after which the sink inserts at once")
     sink_port: int = Field(8020, description="Metrics port of the sink")
     producer_port: int = Field(8010, description="Metrics port of the producer")

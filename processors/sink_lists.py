@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal, Union
+from typing import Any, Literal, Union
 
 import typing_extensions
 
@@ -47,7 +47,6 @@ READ_SETTINGS = {
     "max_threads": 1,
 }
 _SCALARS = {str: "String", int: "Int64", float: "Float64", bool: "Bool"}
-_OPTIONAL = (typing.NotRequired, typing_extensions.NotRequired)
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,6 @@ def _type(hint: Any) -> str:
     if typing_extensions.is_typeddict(hint):
         return f"Tuple({', '.join(_fields(hint, tuple(typing.get_type_hints(hint))))})"
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (Annotated, *_OPTIONAL):
-        return _type(arguments[0])
     if origin is list:
         return f"Array({_type(arguments[0])})"
     if origin in (Union, types.UnionType):

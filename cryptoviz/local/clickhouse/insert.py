@@ -16,7 +16,7 @@ _TOKEN = re.compile(
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*) | (?P<open>[(\[{]) | (?P<close>[)\]}]) | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_INPUT = re.compile(rb"\s*\(\s*(?P<nothing>\))?")
+_INPUT = re.compile(rb"INPUT\s*\(\s*(?P<nothing>\))?", re.IGNORECASE)
 _BLANKS = b" \t\r"
 _WITHOUT_DATA = (b"INFILE", b"EXPLAIN")
 
@@ -45,8 +45,8 @@ def split_insert(statement: bytes) -> Insert | None:
     source: re.Match[bytes] | None = None
     for word, token in _words(statement):
         selects = b"SELECT" in words or b"WITH" in words
-        if selects and word == b"INPUT" and _INPUT.match(statement, token.end()):
-            source = source or token
+        if selects and (opening := _INPUT.match(statement, token.start())):
+            source = source or opening
             continue
         words.append(word)
         if words[0] != b"INSERT" or word in _WITHOUT_DATA:
@@ -91,10 +91,8 @@ def _cut(
     data = memoryview(statement)[data_start:]
     if source is None:
         return Insert(_text(statement[:head_end]), format_name, data)
-    opening = _INPUT.match(statement, source.end())
-    assert opening  # or it would not have been taken for the source
-    between = ")" if opening["nothing"] else ", "
-    tail = between + _text(statement[opening.end() : head_end])
+    between = ")" if source["nothing"] else ", "
+    tail = between + _text(statement[source.end() : head_end])
     return Insert(_text(statement[: source.start()]), format_name, data, tail)
 
 
