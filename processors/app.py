@@ -38,6 +38,17 @@ PART = "worker"
 # The client sends a request per partition, which is what a broker's time goes to. No result waits so long: when a batch
 # is done, what was gathered is sent at once.
 RESULTS_LINGER_MS = 100
+OPTIONS: dict[str, Any] = {
+    "store": "memory://",
+    "broker_session_timeout": 10.0,
+    "broker_heartbeat_interval": 3.0,
+    "broker_commit_interval": 0.5,
+    "stream_buffer_maxsize": 16384,
+    "cython_optimizations": True,
+    "topic_disable_leader": True,
+    "worker_redirect_stdouts": False,
+}
+"""What no setting of the product changes."""
 BYTES: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
 
 
@@ -91,15 +102,8 @@ def build(settings: Settings) -> App:
         WORKER_GROUP,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.split(",")),
         broker_credentials=_credentials(settings),
-        store="memory://",
         datadir=str(settings.home / "faust" / settings.worker_name),
         consumer_group_instance_id=settings.worker_name,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
-        broker_commit_interval=0.5,
-        stream_buffer_maxsize=16384,
-        cython_optimizations=True,
-        topic_disable_leader=True,
         topic_partitions=settings.partitions,
         PartitionAssignor=Assignor,
         # Its name in the group, not where it listens: one that comes back on another port must still be itself.
@@ -107,7 +111,7 @@ def build(settings: Settings) -> App:
         web_host=settings.host,
         web_bind=settings.host,
         web_port=settings.worker_port,
-        worker_redirect_stdouts=False,
+        **OPTIONS,
     )
     registry = AssetRegistry().select(settings.assets)
     normalised = Outbox(_writer(settings, "normalise", {}))

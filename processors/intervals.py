@@ -23,7 +23,8 @@ FIRST_QUANTILES = (0.6744897501960817, 1.2815515655446004, 1.959963984540054)
 LEAST_STEP = 0.25
 """Of one over the number of forecasts under way; smaller is steadier, larger follows faster. Chosen on 2024-03."""
 _MISS = 1 - np.array(LEVELS)[:, None, None, None]
-_LIMIT = np.log(1000.0)
+LIMIT = float(np.log(1000.0))
+"""Of a logarithm of a quantile, either way."""
 
 
 class Intervals(PerSeries):
@@ -61,4 +62,4 @@ class Intervals(PerSeries):
         missed = np.abs(error) > np.exp(log_quantile) * scale
         moved = log_quantile + np.where(known, step * (missed - _MISS), 0.0)
         # A wider level never has a narrower interval.
-        self.log_quantile[:, :, horizons] = np.clip(np.maximum.accumulate(moved, axis=0), -_LIMIT, _LIMIT)
+        self.log_quantile[:, :, horizons] = np.clip(np.maximum.accumulate(moved, axis=0), -LIMIT, LIMIT)

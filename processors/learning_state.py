@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from processors.intervals import LIMIT
 from processors.learning import Learning
 
 
@@ -26,7 +27,10 @@ def dump_learning(learning: Learning, assets: Sequence[str]) -> dict[str, Any]:
 
 
 def restore_learning(learning: Learning, kept: Mapping[str, Any], assets: Sequence[str]) -> None:
-    """Take over what `dump_learning` wrote; raises `ValueError`, `KeyError` or `TypeError` if it is something else."""
+    """Take over what `dump_learning` wrote; raises `ValueError`, `KeyError` or `TypeError` if it is something else.
+
+    Intervals come back no wider and no narrower than they may become, whatever the record says.
+    """
     learning.begun = kept["begun"]
     models = _both(learning.names, kept["models"])
     horizons = _both(learning.rules.horizons_s, kept["horizons_s"])
@@ -37,7 +41,8 @@ def restore_learning(learning: Learning, kept: Mapping[str, Any], assets: Sequen
         (learning.shares.scores, "share_scores", members),
     ):  # fmt: skip
         _take_over(mine, np.array(kept[name]), known, horizons, rows)
-    for mine, theirs in zip(learning.intervals.log_quantile, np.array(kept["log_quantile"]), strict=True):
+    log_quantile = np.clip(np.array(kept["log_quantile"]), -LIMIT, LIMIT)
+    for mine, theirs in zip(learning.intervals.log_quantile, log_quantile, strict=True):
         _take_over(mine, theirs, models, horizons, rows)
     for model in learning.online:
         version, state = kept["online"].get(model.name, (None, None))

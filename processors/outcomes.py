@@ -11,6 +11,7 @@ from cryptoviz.messages import Scores, Void
 from processors.intervals import Intervals
 from processors.learning import FEATURES_MS, Filed, scale_of
 from processors.models.base import Floats
+from processors.per_series import stretches
 from processors.rules import MS
 from processors.score_messages import Due, Target, scores_messages
 from processors.scoring import judge
@@ -111,8 +112,6 @@ def _learn_online(outcomes: Sequence[Outcome], due: Due) -> None:
 
 def _teach(outcomes: Sequence[Outcome], number: int, horizon: int, seen: Floats) -> None:
     """Let each track's online model of this number learn from its rows of `seen`: features, and the move that came."""
-    first = 0
-    for one in outcomes:
-        mine = seen[first : first + len(one.track.rows)]
-        one.track.learning.online[number].learn(range(len(mine)), horizon, mine[:, :-1], mine[:, -1])
-        first += len(mine)
+    for one, (first, end) in zip(outcomes, stretches(len(one.track.rows) for one in outcomes), strict=True):
+        features, moved = seen[first:end, :-1], seen[first:end, -1]
+        one.track.learning.online[number].learn(range(len(moved)), horizon, features, moved)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import ClassVar, Self
 
 import numpy as np
+
+
+def stretches(counts: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Where the series of each part are, (first, end), when parts of so many series follow one another."""
+    return pairwise(accumulate(counts, initial=0))
 
 
 class PerSeries:
@@ -24,8 +30,6 @@ class PerSeries:
     def hand_back(self, parts: Sequence[Self]) -> None:
         """Give each of those that were joined what is known of its series now."""
         for name in self.ARRAYS:
-            end = 0
-            for part in parts:
-                mine = getattr(part, name)
-                first, end = end, end + mine.shape[-1]
-                mine[...] = getattr(self, name)[..., first:end]
+            theirs = [getattr(part, name) for part in parts]
+            for array, (first, end) in zip(theirs, stretches(array.shape[-1] for array in theirs), strict=True):
+                array[...] = getattr(self, name)[..., first:end]

@@ -15,6 +15,7 @@ from processors.forecasts import Forecasts, confidence_of
 from processors.intervals import Intervals
 from processors.learning import FEATURES_MS, MOVE_MS, Said, scale_of
 from processors.models.base import Floats
+from processors.per_series import stretches
 from processors.shares import Shares, sum_of
 from processors.track import Track
 from processors.usual_move import totals, usual_move
@@ -57,11 +58,7 @@ def file(speakers: Sequence[Speaker], said: Said, at: int, origins: Sequence[Ori
 
 
 def _stretches(speakers: Sequence[Speaker]) -> Iterator[tuple[int, int]]:
-    """Where each speaker's series are among all of them."""
-    end = 0
-    for _, rows in speakers:
-        first, end = end, end + len(rows)
-        yield first, end
+    return stretches(len(speaker.rows) for speaker in speakers)
 
 
 def _rows_of_all(speakers: Sequence[Speaker]) -> list[int]:

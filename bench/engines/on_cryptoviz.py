@@ -1,7 +1,8 @@
 """CryptoViz's own arrangement: raw bytes in batches, numpy over the batch, its Outbox, acknowledged after delivery.
 
-App, Outbox, Delivery, Writer, the batch sizes and the rare search for cycles are the product's; the work is the
-bench's. The window is in memory, as the product's state is, and would be read back from the output topic at a start.
+App, its options, Outbox, Delivery, Writer, the batch sizes and the rare search for cycles are the product's; the work
+is the bench's. The window is in memory, as the product's state is, and would be read back from the output topic at a
+start.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from work import SYMBOLS, WINDOW, arguments, good  # noqa: E402
 from cryptoviz.kafka import Writer, producer_config  # noqa: E402
 from cryptoviz.logs import logging_config  # noqa: E402
 from cryptoviz.settings import load_settings  # noqa: E402
-from processors.app import BYTES, App, acknowledge  # noqa: E402
+from processors.app import BYTES, OPTIONS, App, acknowledge  # noqa: E402
 from processors.batches import batches  # noqa: E402
 from processors.delivery import Acknowledge, Delivery  # noqa: E402
 from processors.garbage import search_rarely  # noqa: E402
@@ -160,10 +161,8 @@ def main() -> None:
     broker, source, target, shape = arguments()
     settings = load_settings(kafka=broker)
     app = App(
-        f"cryptoviz-{target}", broker=f"kafka://{broker}", store="memory://", datadir=tempfile.mkdtemp(),
-        consumer_group_instance_id="bench", broker_session_timeout=10.0, broker_heartbeat_interval=3.0,
-        broker_commit_interval=0.5, stream_buffer_maxsize=16384, cython_optimizations=True, topic_disable_leader=True,
-        topic_partitions=4, web_enabled=False, worker_redirect_stdouts=False,
+        f"cryptoviz-{target}", broker=f"kafka://{broker}", datadir=tempfile.mkdtemp(),
+        consumer_group_instance_id="bench", topic_partitions=4, web_enabled=False, **OPTIONS,
     )  # fmt: skip
     search_rarely()
     rolling = Rolling(Outbox(Writer(producer_config(settings, f"bench-{target}"))), target, shape)

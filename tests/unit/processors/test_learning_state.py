@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
+from processors.intervals import LIMIT
 from processors.learning import Learning
 from processors.learning_state import dump_learning, restore_learning
 from processors.models import MODELS
@@ -125,3 +126,10 @@ def test_state_with_arrays_of_another_shape_is_refused() -> None:
     kept["log_quantile"] = kept["log_quantile"][:2]
     with pytest.raises(ValueError, match="shorter"):
         restore_learning(_learning(), kept, ASSETS)
+
+
+def test_intervals_of_a_strange_record_come_back_within_their_limits() -> None:
+    kept, learning = _written(_taught()), _learning()
+    kept["log_quantile"][0][0][0] = [1e300, -1e300, 0.5]
+    restore_learning(learning, kept, ASSETS)
+    assert learning.intervals.log_quantile[0, 0, 0] == pytest.approx([LIMIT, -LIMIT, 0.5])
