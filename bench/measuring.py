@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from bench.quotes import PARTITIONS, Expected, differences
 
 # Bytewax takes up to 1,000 messages of each partition at a time, with batches twenty seconds of work without an output.
 SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 40.0, 160.0
+# An engine that writes nothing and uses so little of a processor for so long has nothing left to do.
+IDLE_S, IDLE_CORES = 5.0, 0.1
 TOO_FEW = "all at one moment: too few quotes"
 
 
@@ -61,11 +64,23 @@ def _watch(process: subprocess.Popen[bytes], broker: str, target: str, most: int
             ends = _ends(reader, target)
             if ends != written:
                 written, moved = ends, time.time()
-        if written >= most or (written and time.time() - moved > QUIET_S):
+        if written >= most or (written and _has_ended(time.time() - moved, samples)):
             break
         time.sleep(SAMPLE_S)
     reader.close()
     return samples
+
+
+def _has_ended(quiet_s: float, samples: Sequence[tuple[float, float]]) -> bool:
+    """Whether no more will come of an engine that has written nothing for so long."""
+    return quiet_s > QUIET_S or (quiet_s > IDLE_S and _cores(samples, IDLE_S) < IDLE_CORES)
+
+
+def _cores(samples: Sequence[tuple[float, float]], last_s: float) -> float:
+    """How many processors were busy in the last seconds of the samples."""
+    until, spent = samples[-1]
+    since, before = samples[bisect_left(samples, (until - last_s,))]
+    return (spent - before) / max(until - since, SAMPLE_S)
 
 
 def _cpu_s(pid: int) -> float:
