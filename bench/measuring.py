@@ -1,7 +1,8 @@
 """One run of one engine: its process started, its outputs timed by the broker's clock, its CPU-seconds counted.
 
 Equal for all: from the first output the broker stored to the last, so that no start-up counts; the quotes of the first
-append are left out. An engine that first writes quotes to a topic of its own, by another key, has begun with that.
+append are left out. An engine that first writes quotes to a topic of its own, by another key, has begun with that; for
+one that has to warm up the clock starts when a share of its outputs is stored.
 CPU-seconds are those between the same two moments, of the process and its children.
 """
 
@@ -12,8 +13,9 @@ import signal
 import subprocess
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +42,17 @@ class Run:
     wrong: str = ""
 
 
-def measured(argv: Sequence[str], log: Path, broker: str, target: str, wanted: Expected) -> Run:
-    """Run an engine until its output has been quiet, then read what it said."""
+def measured(
+    argv: Sequence[str], log: Path, broker: str, target: str, wanted: Expected, *, warm_up: float = 0.0
+) -> Run:  # fmt: skip
+    """Run an engine until its output has been quiet, then read what it said; `warm_up` of it is not timed."""
     with log.open("wb") as file:
         process = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
     try:
         samples = _watch(process, broker, target, wanted.results)
     finally:
         _end(process)
-    return _judged(broker, target, wanted, samples, log)
+    return _judged(broker, target, wanted, samples, log, warm_up=warm_up)
 
 
 def _watch(process: subprocess.Popen[bytes], broker: str, target: str, most: int) -> list[tuple[float, float]]:
@@ -98,19 +102,29 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait(20)
 
 
-def _judged(broker: str, target: str, wanted: Expected, samples: list[tuple[float, float]], log: Path) -> Run:
+def _judged(
+    broker: str, target: str, wanted: Expected, samples: list[tuple[float, float]], log: Path, *, warm_up: float
+) -> Run:  # fmt: skip
     counts, last = _read(broker, target)
     total = sum(counts.values())
     wrong = "; ".join(differences(wanted, total, last)[:2])
     if len(counts) < 2:
         tail = log.read_text(errors="replace")[-300:]
         return Run(0, 0, 0, wrong or f"{TOO_FEW}; {tail}")
-    first, final = min(counts), max(counts)
-    first = min(first, _regrouped(broker, target, first))
-    seconds, done = (final - first) / 1000, total - counts.get(first, 0)
+    first, final = warmed_up(counts, warm_up), max(counts)
+    first = first if warm_up else min(first, _regrouped(broker, target, first))
+    seconds, done = (final - first) / 1000, sum(count for ms, count in counts.items() if ms > first)
     times, spent = zip(*samples, strict=True)
     cpu_s = float(np.interp(final / 1000, times, spent) - np.interp(first / 1000, times, spent))
     return Run(done / seconds, done / max(cpu_s, 1e-3), seconds, wrong)
+
+
+def warmed_up(counts: Mapping[int, int], share: float) -> int:
+    """The first moment at which this share of all results, or any for 0, was stored; `counts` are those of each."""
+    moments = sorted(counts)
+    stored = accumulate(counts[moment] for moment in moments)
+    least = share * sum(counts.values())
+    return next(moment for moment, so_far in zip(moments, stored, strict=True) if so_far >= least)
 
 
 def _read(broker: str, target: str) -> tuple[dict[int, int], dict[str, tuple[float, float]]]:

@@ -55,6 +55,8 @@ class Engine:
     name: str
     command: Sequence[str]
     sizes: Sequence[int]
+    warm_up: float = 0.0
+    """This share of the results is not timed: a JVM compiles for ten seconds before it is as fast as it will be."""
 
 
 def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any
 def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
     ours, scripts, skipped = sys.executable, HERE / "engines", {}
     engines = [
-        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (100_000, 1_600_000, 600_000)),
+        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (400_000, 1_600_000, 600_000)),
         Engine("bare", [ours, str(scripts / "on_bare.py")], (300_000, 1_600_000, 600_000)),
         Engine("faust-usual", [ours, str(scripts / "on_faust.py")], (8_000, 40_000, 8_000)),
     ]
@@ -96,7 +98,7 @@ def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
     else:
         skipped |= dict.fromkeys(("bytewax", "quix"), "no .venv-bench: `make bench` sets it up")
     try:
-        engines.append(Engine("kafka-streams", _java(folder), (300_000, 500_000, 300_000)))
+        engines.append(Engine("kafka-streams", _java(folder), (1_600_000, 4_000_000, 2_400_000), 0.5))
     except UserError as error:
         skipped["kafka-streams"] = str(error)
     return engines, skipped
@@ -131,7 +133,7 @@ def _rounds(
         wanted[size] = wanted.get(size) or expected(size)
         target = _topic(broker, f"out-{engine.name}-{shape}-{number}")
         argv = [*engine.command, broker, inputs[size, batched], target, shape, str(folder / f"state-{target}")]
-        done = measured(argv, folder / f"{target}.log", broker, target, wanted[size])
+        done = measured(argv, folder / f"{target}.log", broker, target, wanted[size], warm_up=engine.warm_up)
         runs.setdefault((engine.name, shape), []).append(done)
         console.print(
             f"round {number + 1} {shape:8} {engine.name:14} {done.per_s:10,.0f} /s {done.per_cpu_s:10,.0f} /cpu-s "

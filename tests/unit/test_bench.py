@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench.engines.work import WINDOW, Rolling, good
+from bench.measuring import warmed_up
 from bench.quotes import Expected, differences, expected, quotes
 from bench.results import ratios, spread, write
 from bench.same_work import table
@@ -51,6 +52,11 @@ def test_a_wrong_count_mean_or_deviation_and_a_missing_symbol_are_differences() 
     assert differences(wanted, 3, dict(wanted.last)) == ["3 results, not 2"]
     assert len(differences(wanted, 2, {"S00": (10.0, 1.0 + 2e-8)})) == 2
     assert len(differences(wanted, 2, dict(wanted.last) | {"S01": (10.0 + 2e-8, 1.0)})) == 1
+
+
+@pytest.mark.parametrize(("share", "begins"), [(0.0, 7), (0.1, 7), (0.2, 8), (0.5, 9), (1.0, 9)])
+def test_the_clock_starts_when_a_share_of_the_results_is_stored(share: float, begins: int) -> None:
+    assert warmed_up({9: 8, 7: 1, 8: 1}, share) == begins
 
 
 @pytest.mark.parametrize(
