@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ WIDTH = 130
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, help="Where the figures go.")
 def main(*, sections: tuple[str, ...], rounds: int, scale: float, only: str, out: Path) -> None:
     """Measure, print and write the figures of each section."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and engines are ended on the way out
     console = Console()
     console.width = max(console.width, WIDTH)  # in a file, too
     for section in sections or SECTIONS:
