@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import time
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -77,14 +76,10 @@ def _watch(process: subprocess.Popen[bytes], broker: str, target: str, most: int
 
 def _has_ended(quiet_s: float, samples: Sequence[tuple[float, float]]) -> bool:
     """Whether no more will come of an engine that has written nothing for so long."""
-    return quiet_s > QUIET_S or (quiet_s > IDLE_S and _cores(samples, IDLE_S) < IDLE_CORES)
-
-
-def _cores(samples: Sequence[tuple[float, float]], last_s: float) -> float:
-    """How many processors were busy in the last seconds of the samples."""
-    until, spent = samples[-1]
-    since, before = samples[bisect_left(samples, (until - last_s,))]
-    return (spent - before) / max(until - since, SAMPLE_S)
+    recent = samples[-round(IDLE_S / SAMPLE_S) :]
+    (since, before), (until, spent) = recent[0], recent[-1]
+    idle = quiet_s > IDLE_S and spent - before < IDLE_CORES * (until - since)
+    return idle or quiet_s > QUIET_S
 
 
 def _cpu_s(pid: int) -> float:
@@ -108,11 +103,11 @@ def _judged(
     counts, last = _read(broker, target)
     total = sum(counts.values())
     wrong = "; ".join(differences(wanted, total, last)[:2])
-    if len(counts) < 2:
+    first, final = warmed_up(counts, warm_up), max(counts, default=0)
+    if first == final:
         tail = log.read_text(errors="replace")[-300:]
         return Run(0, 0, 0, wrong or f"{TOO_FEW}; {tail}")
-    first, final = warmed_up(counts, warm_up), max(counts)
-    first = first if warm_up else min(first, _regrouped(broker, target, first))
+    first = min(first, _regrouped(broker, target, first))
     seconds, done = (final - first) / 1000, sum(count for ms, count in counts.items() if ms > first)
     times, spent = zip(*samples, strict=True)
     cpu_s = float(np.interp(final / 1000, times, spent) - np.interp(first / 1000, times, spent))
@@ -120,11 +115,14 @@ def _judged(
 
 
 def warmed_up(counts: Mapping[int, int], share: float) -> int:
-    """The first moment at which this share of all results, or any for 0, was stored; `counts` are those of each."""
+    """The first moment at which this share of all results, or any for 0, was stored; `counts` are those of each.
+
+    0 without results.
+    """
     moments = sorted(counts)
     stored = accumulate(counts[moment] for moment in moments)
     least = share * sum(counts.values())
-    return next(moment for moment, so_far in zip(moments, stored, strict=True) if so_far >= least)
+    return next((moment for moment, so_far in zip(moments, stored, strict=True) if so_far >= least), 0)
 
 
 def _read(broker: str, target: str) -> tuple[dict[int, int], dict[str, tuple[float, float]]]:

@@ -63,11 +63,8 @@ def _stretches(speakers: Sequence[Speaker]) -> Iterator[tuple[int, int]]:
 
 def _rows_of_all(speakers: Sequence[Speaker]) -> list[int]:
     """Where the series are among all those of the tracks, one track after the other."""
-    found, first = list[int](), 0
-    for track, rows in speakers:
-        found += [first + row for row in rows]
-        first += track.learning.series
-    return found
+    tracks = stretches(track.learning.series for track, _ in speakers)
+    return [first + row for (_, rows), (first, _) in zip(speakers, tracks, strict=True) for row in rows]
 
 
 def _totals(speakers: Sequence[Speaker], at: int) -> Floats:

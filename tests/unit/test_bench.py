@@ -57,6 +57,7 @@ def test_a_wrong_count_mean_or_deviation_and_a_missing_symbol_are_differences() 
 @pytest.mark.parametrize(("share", "begins"), [(0.0, 7), (0.1, 7), (0.2, 8), (0.5, 9), (1.0, 9)])
 def test_the_clock_starts_when_a_share_of_the_results_is_stored(share: float, begins: int) -> None:
     assert warmed_up({9: 8, 7: 1, 8: 1}, share) == begins
+    assert warmed_up({}, share) == 0
 
 
 @pytest.mark.parametrize(
