@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import click
 from rich.console import Console
 
 from bench import delay, demo, month, same_work, whole_stream
+from bench.ending import end_on_sigterm
 from bench.results import machine, write
 
 SECTIONS: dict[str, Callable[[Console, int, float, str], dict[str, Any]]] = {
@@ -31,7 +30,7 @@ WIDTH = 130
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, help="Where the figures go.")
 def main(*, sections: tuple[str, ...], rounds: int, scale: float, only: str, out: Path) -> None:
     """Measure, print and write the figures of each section."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and engines are ended on the way out
+    end_on_sigterm()
     console = Console()
     console.width = max(console.width, WIDTH)  # in a file, too
     for section in sections or SECTIONS:

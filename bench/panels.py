@@ -24,6 +24,7 @@ from rich.table import Table
 from servers import ClickHouseServer
 
 from bench.asking import Timing, questions, timed
+from bench.ending import end_on_sigterm
 from bench.market import Market, fill
 from cryptoviz.cli.migrate import run as migrate
 from cryptoviz.clickhouse import connect, first_line
@@ -51,6 +52,7 @@ def main(
     out: Path,
 ) -> None:  # fmt: skip
     """Ask every query of every dashboard for five periods, and say how long ClickHouse took."""
+    end_on_sigterm()
     console = Console()
     console.width = max(console.width, WIDTH)  # in a file, too
     with _running() if demo else _filled(Market(quotes, days, assets), home, console) as asked:

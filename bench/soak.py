@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.delay import feed_live
+from bench.ending import end_on_sigterm
 from bench.stack import Parts, disk_bytes, parts, servers
 from cryptoviz.clickhouse import connect
 from cryptoviz.errors import Retryable
@@ -144,6 +145,7 @@ def _stored(settings: Settings) -> int:
 )
 def main(*, minutes: float, rate: int, out: Path) -> None:
     """Feed at a steady rate, then say what grew."""
+    end_on_sigterm()
     console = Console()
     samples = Samples()
     with TemporaryDirectory(prefix="cryptoviz-soak-") as name, servers(Path(name), horizon_hours=(1,)) as running:
