@@ -14,6 +14,8 @@ FROZEN = ("worker-1", "sink", "kafka", "clickhouse", "worker-2")
 FREEZE_S = (12.0, 16.0)
 """Longer than a group waits for a silent member (10 s): it wakes to find its partitions gone."""
 BACK_AFTER_S = (0.2, 6.0)
+FEEDS_SHARE = 0.85
+"""Of the time of a plan: in the rest the feeder is away, or waits for the broker. Later it may have nothing to do."""
 
 
 @dataclass(frozen=True, order=True)
@@ -44,16 +46,17 @@ def schedule(seed: int, plan: Plan) -> list[Strike]:
     """The strikes in the order of their times; every part gets its share of the kills, whatever the seed."""
     rng = np.random.default_rng(seed)
     targets = [PARTS[number % len(PARTS)] for number in range(plan.kills)]
-    strikes = [Strike(_at(rng, plan), part, _within(rng, BACK_AFTER_S)) for part in targets]
+    strikes = [Strike(_at(rng, plan, part), part, _within(rng, BACK_AFTER_S)) for part in targets]
     strikes += [_outage(rng, plan, part, away_s) for part, away_s in plan.outages]
-    strikes += [Strike(_at(rng, plan), GUEST, _within(rng, GUEST_STAYS_S), "guest") for _ in range(plan.guests)]
+    strikes += [Strike(_at(rng, plan, GUEST), GUEST, _within(rng, GUEST_STAYS_S), "guest") for _ in range(plan.guests)]
     frozen = [FROZEN[number % len(FROZEN)] for number in range(plan.freezes)]
-    strikes += [Strike(_at(rng, plan), part, _within(rng, FREEZE_S), "freeze") for part in frozen]
+    strikes += [Strike(_at(rng, plan, part), part, _within(rng, FREEZE_S), "freeze") for part in frozen]
     return sorted(strikes)
 
 
-def _at(rng: np.random.Generator, plan: Plan) -> float:
-    return round(float(rng.uniform(0.02, 0.98)) * plan.seconds, 1)
+def _at(rng: np.random.Generator, plan: Plan, part: str) -> float:
+    busy_s = plan.seconds * (FEEDS_SHARE if part == "feeder" else 1)
+    return round(float(rng.uniform(0.02, 0.98)) * busy_s, 1)
 
 
 def _within(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from faults.feeder import write_stream
 from faults.runs import Run, differences, run, say, summary
-from faults.schedule import PARTS, Plan, schedule
+from faults.schedule import FEEDS_SHARE, PARTS, Plan, schedule
 from faults.stream import Shape, stream
 
 pytestmark = pytest.mark.stack
@@ -19,8 +19,6 @@ MINUTES = float(os.environ.get("FAULT_MINUTES") or 25)
 KILLS = int(os.environ.get("FAULT_KILLS") or 36)
 FULL = Plan(MINUTES * 60, KILLS, outages=(("kafka", 120), ("clickhouse", 300)), guests=3, freezes=5)
 FULL_STREAM = Shape(minutes=1200)
-FEEDS_SHARE = 0.85
-"""Of the time of a plan: in the rest the feeder is away, or waits for the broker."""
 SHORT = Plan(20, kills=6)
 SHORT_STREAM = Shape(minutes=80)  # so that the first forecasts come due
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from faults.schedule import FROZEN, GUEST, PARTS, Plan, schedule
+from faults.schedule import FEEDS_SHARE, FROZEN, GUEST, PARTS, Plan, schedule
 
 PLAN = Plan(1500, kills=30, outages=(("kafka", 120), ("clickhouse", 300)), guests=3, freezes=5)
 
@@ -25,6 +25,14 @@ def test_every_part_is_struck_and_nothing_begins_or_lasts_longer_than_the_plan(s
     assert sorted(strike.part for strike in strikes if strike.what == "freeze") == sorted(FROZEN)
     assert strikes == sorted(strikes)
     assert all(strike.at_s > 0 and strike.at_s + strike.away_s < PLAN.seconds + 40 for strike in strikes)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_feeder_is_struck_while_it_feeds(seed: int) -> None:
+    plan = Plan(20, kills=12)
+    struck = [strike.at_s for strike in schedule(seed, plan) if strike.part == "feeder"]
+    assert len(struck) == 2
+    assert max(struck) < plan.seconds * FEEDS_SHARE
 
 
 def test_a_short_plan_kills_every_part_once() -> None:
