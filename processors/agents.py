@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from cryptoviz.errors import Invalid
 from cryptoviz.messages import NormalizedQuotes, encode
@@ -37,12 +38,14 @@ logger = logging.getLogger(__name__)
 SNAPSHOT_AFTER_S = 0.5
 MOST_WAITING = 64
 """Steps of a partition's clocks that may wait, so that those of all sources and partitions at one time go together."""
-PAUSE_EVERY = 200
-"""So many results are published between two moments at which others may run."""
+AT_A_TIME = 200
+"""So many results are handed over together, as bytes; then others may run."""
 USUAL_STEP = 100
 """Further than this from one raw message to the next, the broker is asked whether the latter exists."""
 
 Received = tuple[Position, bytes | None]
+Waiting = dict[tuple[str, int], list[dict[str, Any]]]
+"""Messages by their topic and partition."""
 _MESSAGE = Reader(NormalizedQuotes)
 
 
@@ -208,16 +211,24 @@ class Analysing:
         await self._outbox.send(NORMALIZED.dead.name, position.partition, encode(letter))
 
     async def _publish(self, out: Iterable[Output]) -> Counter[str]:
-        """Send what has been computed, each as soon as it is; how many messages that were, by topic."""
+        """Send what has been computed, some at a time; how many messages that were, by topic."""
         published: Counter[str] = Counter()
-        for number, (topic, asset, message) in enumerate(out):
+        waiting: Waiting = defaultdict(list)
+        for number, (topic, asset, message) in enumerate(out, 1):
+            waiting[topic, self._home_of[asset]].append({"value": encode(message), "key": asset.encode()})
             published[topic] += 1
-            await self._outbox.send(topic, self._home_of[asset], encode(message), asset.encode())
-            if number % PAUSE_EVERY == 0:
+            if number % AT_A_TIME == 0:
+                await self._send(waiting)
                 await asyncio.sleep(0)  # as above
+        await self._send(waiting)
         for topic, messages in published.items():
             metrics.RESULTS.labels(topic).inc(messages)
         return published
+
+    async def _send(self, waiting: Waiting) -> None:
+        for (topic, partition), messages in waiting.items():
+            await self._outbox.send_all(topic, partition, messages)
+        waiting.clear()
 
 
 def read_normalized(

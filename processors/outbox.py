@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from cryptoviz.kafka import Shipment, Writer
 
-MAX_PENDING = 5_000
+MAX_PENDING = 50_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024  # far below what the library holds before it refuses
 POLL_S = 0.002
 HURRY_S = 0.001  # so long the event loop stands still at a time
@@ -27,8 +28,14 @@ class Outbox:
     async def send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Hand one message over, waiting for room."""
         if not self._has_room():
-            await self._until(lambda: self._has_room(share=0.5))
+            await self._room()
         self._writer.send(topic, partition, value, key)
+
+    async def send_all(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
+        """Hand several over, each with its `value` and `key`, waiting for room for the first only."""
+        if not self._has_room():
+            await self._room()
+        self._writer.send_all(topic, partition, messages)
 
     def mark(self) -> Shipment:
         """What has been sent until now, to be waited for with `arrived`."""
@@ -41,6 +48,9 @@ class Outbox:
     async def delivered(self) -> None:
         """Wait until the broker has everything sent before now; what others send meanwhile is not waited for."""
         await self.arrived(self.mark())
+
+    async def _room(self) -> None:
+        await self._until(lambda: self._has_room(share=0.5))
 
     def _has_room(self, share: float = 1.0) -> bool:
         """Whether less than this share of the most there may be is on its way."""

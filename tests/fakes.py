@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,11 @@ class FakeWriter:
         self.pending_bytes += len(value)
         self.shipments[-1].pending += 1
         self.poll()
+
+    def send_all(self, topic: str, partition: int, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Remember them all."""
+        for message in messages:
+            self.send(topic, partition, message["value"], message["key"])
 
     def mark(self) -> Shipment:
         """What was sent until now."""

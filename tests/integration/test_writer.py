@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from cryptoviz.errors import Retryable
 from cryptoviz.kafka import Writer, producer_config
+from cryptoviz.local.ports import free_ports
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import ALERTS
 from cryptoviz.topics_admin import ensure_topics
@@ -19,6 +24,23 @@ def _writer(kafka: str, more: Mapping[str, Any]) -> Writer:
     return Writer({**producer_config(settings, "test-writer"), **more})
 
 
+def _end(kafka: str) -> int:
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "test-writer"})
+    try:
+        return int(reader.get_watermark_offsets(TopicPartition(ALERTS.name, 0), timeout=30)[1])
+    finally:
+        reader.close()
+
+
+def _read(kafka: str, start: int, count: int) -> list[Message]:
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "test-writer"})
+    try:
+        reader.assign([TopicPartition(ALERTS.name, 0, start)])
+        return reader.consume(count, 30)
+    finally:
+        reader.close()
+
+
 def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
     writer = _writer(kafka, {})
     for size in (0, 10, 100_000):
@@ -26,6 +48,39 @@ def test_what_is_on_its_way_is_counted_until_it_has_arrived(kafka: str) -> None:
     assert (writer.pending, writer.pending_bytes) == (3, 100_010)
     assert writer.flush(30)
     assert (writer.pending, writer.pending_bytes) == (0, 0)
+
+
+def _together(*values: bytes) -> list[dict[str, Any]]:
+    return [{"value": value, "key": b"%d" % number} for number, value in enumerate(values)]
+
+
+def test_messages_handed_over_together_arrive_in_their_order(kafka: str) -> None:
+    writer = _writer(kafka, {})
+    before = _end(kafka)
+    writer.send_all(ALERTS.name, 0, _together(b"first", b"second", b"x" * 100_000))
+    writer.send(ALERTS.name, 0, b"last")
+    shipment = writer.mark()
+    assert (writer.pending, writer.pending_bytes, shipment.pending) == (4, 100_015, 4)
+    assert writer.flush(30)
+    assert (writer.pending, writer.pending_bytes, shipment.arrived) == (0, 0, True)
+    found = [(message.key(), (message.value() or b"")[:6]) for message in _read(kafka, before, 4)]
+    assert found == [(b"0", b"first"), (b"1", b"second"), (b"2", b"xxxxxx"), (None, b"last")]
+
+
+def test_of_messages_handed_over_together_one_that_is_too_long_is_told_and_the_others_arrive(kafka: str) -> None:
+    writer = _writer(kafka, {"message.max.bytes": 2_000})
+    with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+        writer.send_all(ALERTS.name, 0, _together(b"short", b"x" * 3_000, b"shorter"))
+    assert (writer.pending, writer.pending_bytes) == (2, 12)
+    assert writer.flush(30)
+
+
+def test_more_messages_together_than_the_queue_takes_are_to_be_sent_again() -> None:
+    nowhere = {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}", "log_level": 0}
+    writer = Writer(nowhere | {"queue.buffering.max.messages": 10})
+    with pytest.raises(Retryable, match="queue is full"):
+        writer.send_all(ALERTS.name, 0, _together(*[b"x"] * 20))
+    assert (writer.pending, writer.pending_bytes) == (10, 10)
 
 
 def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str) -> None:
