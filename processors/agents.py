@@ -221,6 +221,7 @@ class Analysing:
                 await self._send(waiting)
                 await asyncio.sleep(0)  # as above
         await self._send(waiting)
+        await asyncio.sleep(0)  # as above
         for topic, messages in published.items():
             metrics.RESULTS.labels(topic).inc(messages)
         return published
