@@ -83,8 +83,8 @@ def run(console: Console, rounds: int, scale: float, only: str) -> dict[str, Any
 def _engines(folder: Path) -> tuple[list[Engine], dict[str, str]]:
     ours, scripts, skipped = sys.executable, HERE / "engines", {}
     engines = [
-        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (400_000, 1_600_000, 600_000)),
-        Engine("bare", [ours, str(scripts / "on_bare.py")], (300_000, 1_600_000, 600_000)),
+        Engine("cryptoviz", [ours, str(scripts / "on_cryptoviz.py")], (400_000, 4_000_000, 2_400_000)),
+        Engine("bare", [ours, str(scripts / "on_bare.py")], (300_000, 1_600_000, 1_200_000)),
         Engine("faust-usual", [ours, str(scripts / "on_faust.py")], (8_000, 40_000, 8_000)),
     ]
     if PEERS_PYTHON.is_file():

@@ -113,7 +113,7 @@ class Writer:
         self.check()
         taken = self._producer.produce_batch(topic, messages, partition, on_delivery=self._on_delivery)
         refused = [] if taken == len(messages) else [message for message in messages if "_error" in message]
-        self._handed_over(taken, sum(map(_size, messages)) - sum(map(_size, refused)))
+        self._handed_over(taken, _size(messages) - _size(refused))
         if refused:
             self._producer.poll(0)
             error: KafkaError = refused[0]["_error"]
@@ -175,5 +175,5 @@ class Writer:
             self._refusal = refusal(error, self._config)
 
 
-def _size(message: dict[str, Any]) -> int:
-    return len(message["value"])
+def _size(messages: list[dict[str, Any]]) -> int:
+    return sum([len(message["value"]) for message in messages])
