@@ -134,7 +134,8 @@ class Rolling:
         good = (prices > 0) & (prices < np.inf)
         means, stds = self._windows.add(codes[good], prices[good])
         ats = [quote.at for quote in quotes]
-        kept = (itertools.compress(column, good.tolist()) for column in (names, ats, prices.tolist()))
+        chosen = good.tolist()
+        kept = (itertools.compress(column, chosen) for column in (names, ats, prices.tolist()))
         return map(Result, *kept, means.tolist(), stds.tolist()), good
 
     async def _send(self, message: Any, results: list[Result]) -> None:
