@@ -28,7 +28,7 @@ from cryptoviz.kafka import client_config, producer_config
 from cryptoviz.settings import Settings
 from cryptoviz.topics import PREDICTIONS, RAW
 
-RATES = (1_000, 10_000, 20_000)
+RATES = (1_000, 10_000, 20_000, 40_000)
 SECONDS = 60.0
 RULES = {"bar_seconds": 10, "forecast_seconds": 10, "grace_seconds": 1}
 """Short bars: a forecast of every series every ten seconds, instead of every five minutes."""

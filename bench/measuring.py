@@ -25,7 +25,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from bench.quotes import PARTITIONS, Expected, differences
 
 # Bytewax takes up to 1,000 messages of each partition at a time, with batches twenty seconds of work without an output.
-SAMPLE_S, QUIET_S, WITHIN_S = 0.05, 40.0, 160.0
+SAMPLE_S, QUIET_S, WITHIN_S = 0.25, 40.0, 160.0  # looking costs 10 ms, of two processors that engines need
 # An engine that writes nothing and uses so little of a processor for so long has nothing left to do.
 IDLE_S, IDLE_CORES = 5.0, 0.1
 TOO_FEW = "all at one moment: too few quotes"

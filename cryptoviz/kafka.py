@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -58,12 +57,15 @@ def consumer_config(settings: Settings, client_id: str, group: str) -> dict[str,
     }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Shipment:
     """What was handed over between two marks of a writer, and, until it has arrived, the shipment before it."""
 
     before: Shipment | None = None
+    failures: list[KafkaError] = field(default_factory=list)
+    """What the broker has refused for good, of all shipments of a writer."""
     pending: int = 0
+    pending_bytes: int = 0
 
     @property
     def arrived(self) -> bool:
@@ -72,25 +74,46 @@ class Shipment:
             self.before = None  # or the line of them would grow for ever
         return self.pending == 0 and self.before is None
 
+    @property
+    def line(self) -> Iterator[Shipment]:
+        """This one and those before it."""
+        shipment: Shipment | None = self
+        while shipment is not None:
+            yield shipment
+            shipment = shipment.before
+
+    def reported(self, error: KafkaError | None, message: Message) -> None:
+        """One message has arrived, or, with an error, never will: called for each, so that it does nothing more."""
+        self.pending -= 1
+        self.pending_bytes -= len(message)
+        if error is not None:
+            self.failures.append(error)
+
 
 class Writer:
     """A producer that counts what is on its way and says when all of it has arrived.
 
-    `pending` is the number of messages handed over and not yet acknowledged by the broker, `pending_bytes` what their
-    values come to. A message the broker refuses for good is remembered and raised by the next `check`, `flush` or
-    `send`; so is a broker that refuses us before it has taken anything. One that does so later is waited for: what is
-    on its way would be lost.
+    A message the broker refuses for good is remembered and raised by the next `check`, `flush` or `send`; so is a
+    broker that refuses us before it has taken anything. One that does so later is waited for: what is on its way would
+    be lost.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = dict(config)
         self._producer = Producer(self._config | {"error_cb": self._heard}, logger=logger)
-        self._failure: KafkaError | None = None
         self._refusal: UserError | None = None
         self._sent = 0
-        self.pending = 0
-        self.pending_bytes = 0
-        self._begin(Shipment())
+        self._shipment = Shipment()
+
+    @property
+    def pending(self) -> int:
+        """Messages handed over and not yet acknowledged by the broker."""
+        return sum([shipment.pending for shipment in self._shipment.line])
+
+    @property
+    def pending_bytes(self) -> int:
+        """What their values come to."""
+        return sum([shipment.pending_bytes for shipment in self._shipment.line])
 
     def send(
         self, topic: str, partition: int, value: bytes, key: bytes | None = None,
@@ -99,7 +122,7 @@ class Writer:
         """Hand one message over; raises `Retryable` when the queue is full, `KafkaException` after a refusal."""
         self.check()
         try:
-            self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery, headers=headers)
+            self._producer.produce(topic, value, key, partition, on_delivery=self._shipment.reported, headers=headers)
         except BufferError as error:
             self._producer.poll(0)
             raise Retryable(QUEUE_FULL) from error
@@ -111,7 +134,7 @@ class Writer:
         Raises what `send` raises, and `KafkaException` for a message that is too long; others may be on their way then.
         """
         self.check()
-        taken = self._producer.produce_batch(topic, messages, partition, on_delivery=self._on_delivery)
+        taken = self._producer.produce_batch(topic, messages, partition, on_delivery=self._shipment.reported)
         refused = [] if taken == len(messages) else [message for message in messages if "_error" in message]
         self._handed_over(taken, _size(messages) - _size(refused))
         if refused:
@@ -121,14 +144,13 @@ class Writer:
 
     def _handed_over(self, count: int, size: int) -> None:
         self._sent += count
-        self.pending += count
-        self.pending_bytes += size
         self._shipment.pending += count
+        self._shipment.pending_bytes += size
 
     def mark(self) -> Shipment:
         """What has been handed over until now; what follows belongs to another shipment."""
         shipment = self._shipment
-        self._begin(Shipment(shipment))
+        self._shipment = Shipment(shipment, shipment.failures)
         return shipment
 
     @property
@@ -148,8 +170,8 @@ class Writer:
         """Raise `KafkaException` if the broker has refused a message for good, `UserError` if it refuses us."""
         if self._refusal is not None:
             raise self._refusal
-        if self._failure is not None:
-            raise KafkaException(self._failure)
+        if self._shipment.failures:
+            raise KafkaException(self._shipment.failures[0])
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything has arrived, at most `timeout_s`; whether it has."""
@@ -158,17 +180,6 @@ class Writer:
             self._producer.poll(min(0.1, timeout_s))
             self.check()
         return self.pending == 0
-
-    def _begin(self, shipment: Shipment) -> None:
-        self._shipment = shipment
-        self._on_delivery = partial(self._delivered, shipment)
-
-    def _delivered(self, shipment: Shipment, error: KafkaError | None, message: Message) -> None:
-        shipment.pending -= 1
-        self.pending -= 1
-        self.pending_bytes -= len(message)
-        if error is not None:
-            self._failure = error
 
     def _heard(self, error: KafkaError) -> None:
         if self._sent == self.pending:  # nothing has been taken yet

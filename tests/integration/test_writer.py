@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from waiting import wait_until
 
 from cryptoviz.errors import Retryable
-from cryptoviz.kafka import Writer, producer_config
+from cryptoviz.kafka import MAX_MESSAGE_BYTES, Writer, producer_config
 from cryptoviz.local.ports import free_ports
 from cryptoviz.settings import load_settings
 from cryptoviz.topics import ALERTS
@@ -81,6 +82,20 @@ def test_more_messages_together_than_the_queue_takes_are_to_be_sent_again() -> N
     with pytest.raises(Retryable, match="queue is full"):
         writer.send_all(ALERTS.name, 0, _together(*[b"x"] * 20))
     assert (writer.pending, writer.pending_bytes) == (10, 10)
+
+
+def test_a_message_the_broker_refuses_is_told_however_much_was_handed_over_since(kafka: str) -> None:
+    writer = _writer(kafka, {"message.max.bytes": 2 * MAX_MESSAGE_BYTES, "compression.type": "none"})
+    writer.send(ALERTS.name, 0, b"x" * (MAX_MESSAGE_BYTES + 1))
+    before = writer.mark()
+    writer.send(ALERTS.name, 0, b"after")
+    with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+        writer.flush(30)
+    after = writer.mark()
+    wait_until(lambda: writer.poll() or after.arrived, 30, "the rest")
+    assert before.arrived  # no longer in line, yet what went wrong with it is
+    with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+        writer.send(ALERTS.name, 0, b"more")
 
 
 def test_what_is_gathered_for_long_goes_at_once_when_it_is_waited_for(kafka: str) -> None:
