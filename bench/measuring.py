@@ -59,14 +59,11 @@ def _watch(process: subprocess.Popen[bytes], broker: str, target: str, most: int
     reader = _reader(broker)
     samples: list[tuple[float, float]] = []
     deadline, written, moved = time.time() + WITHIN_S, 0, time.time()
-    looked = 0.0
     while time.time() < deadline and process.poll() is None:
         samples.append((time.time(), _cpu_s(process.pid)))
-        if time.time() - looked > 0.3:
-            looked = time.time()
-            ends = _ends(reader, target)
-            if ends != written:
-                written, moved = ends, time.time()
+        ends = _ends(reader, target)
+        if ends != written:
+            written, moved = ends, time.time()
         if written >= most or (written and _has_ended(time.time() - moved, samples)):
             break
         time.sleep(SAMPLE_S)
